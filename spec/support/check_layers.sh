@@ -1,0 +1,99 @@
+#!/usr/bin/env bash
+# check_layers.sh BUILD: which file may use what, one check for each rule.
+# BUILD is where make has built for the Luas. Comments in the sources do not
+# count. A rule that finds no file to look at fails. Ends with the line
+# `N passed, N failed`.
+set -u
+shopt -s nullglob globstar
+cd "$(dirname "$0")/../.." || exit 1
+build=$1
+passed=0
+failed=0
+
+# code FILE: its text without comments
+code() {
+  case $1 in
+  *.lua) sed 's/--.*//' "$1" ;;
+  *) gcc -w -fpreprocessed -dD -E -P -x c "$1" ;;
+  esac
+}
+
+# except FILE FILE...: the others but the first
+except() {
+  local out=$1 file
+  shift
+  for file in "$@"; do
+    [ "$file" = "$out" ] || echo "$file"
+  done
+}
+
+# uses PATTERN FILE...: the lines of code that match (as Perl's), by file
+uses() {
+  local pattern=$1 file
+  shift
+  [ $# -gt 0 ] || echo "no file to look at"
+  for file in "$@"; do
+    [ -f "$file" ] || echo "$file: no such file"
+    code "$file" | grep -P -- "$pattern" | sed "s|^|$file: |"
+  done
+}
+
+# defines PATTERN NM_OPTION FILE...: the global symbols that do not match
+defines() {
+  local pattern=$1 option=$2 file names
+  shift 2
+  [ $# -gt 0 ] || echo "no file to look at"
+  for file in "$@"; do
+    names=$(nm "$option" --defined-only "$file" | awk '{ print $3 }')
+    [ -n "$names" ] || echo "$file: no symbol"
+    grep -vE -- "$pattern" <<<"$names" | sed "s|^|$file: |"
+  done
+}
+
+# rule TITLE COMMAND...: holds when the command prints nothing
+rule() {
+  local title=$1 found
+  shift
+  found=$("$@" 2>&1)
+  if [ -z "$found" ]; then
+    passed=$((passed + 1))
+    echo "ok    $title"
+  else
+    failed=$((failed + 1))
+    echo "FAIL  $title"
+    echo "${found//$'\n'/$'\n'        }" | sed '1s/^/        /'
+  fi
+}
+
+sources=(src/**/*.[ch])
+core=(src/core/*.[ch])
+include='^\s*#\s*include\s*[<"]'
+socket_headers='(sys/socket|sys/un|netinet/|netdb|arpa/|poll|sys/poll)'
+allocators='(malloc|calloc|realloc|reallocarray|free|strdup|strndup)'
+output='(v?f?printf|f?puts|putchar|perror|abort|_?exit|assert)'
+
+rule 'src/core knows no Lua' \
+  uses "$include(.*/)?(lua|lauxlib|lualib|luajit|luaconf)\.h" "${core[@]}"
+rule 'sockets are known to src/core/sock.c alone' \
+  uses "$include$socket_headers" \
+  $(except src/core/sock.c "${sources[@]}")
+rule 'nothing in src/core uses the socket' \
+  uses "$include(.*/)?sock\.h" $(except src/core/sock.c "${core[@]}")
+rule 'the socket knows no session' \
+  uses "$include(.*/)?session\.h" src/core/sock.c src/core/sock.h
+rule 'memory in src/core comes from buf.c alone' \
+  uses "(?<![\w.>])$allocators\s*\(" $(except src/core/buf.c "${core[@]}")
+rule 'src/core never aborts, never prints' \
+  uses "(?<![\w.>])$output\s*\(" "${core[@]}"
+rule 'global names of src/core begin with dqc_' \
+  defines '^dqc_' -g "$build"/*/obj/core/*.o
+rule 'libdqlite is known to src/node alone' \
+  uses "$include(.*/)?dqlite\.h" src/{core,lua}/*.[ch]
+rule 'lua/dqlite/loop requires only dqlite.core and dqlite.error' \
+  uses 'require\W*dqlite\b(?!\.(core|error)\b(?![.\w]))' \
+  lua/dqlite/loop/**/*.lua
+rule 'shared objects export luaopen_* alone' \
+  defines '^luaopen_' -D "$build"/*/dqlite/*.so
+
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]

@@ -1,0 +1,77 @@
+-- check_rockspecs.lua ROCKSPEC...: the rockspecs together name every Lua
+-- module and every C source exactly once, under the module name that its path
+-- gives, and nothing that does not exist. Ends with `N passed, N failed`.
+
+local problems = {}
+local named = {}
+
+local function problem(...)
+  problems[#problems + 1] = string.format(...)
+end
+
+local function name_file(rockspec, path)
+  if named[path] then
+    problem("%s: %s is named by %s already", rockspec, path, named[path])
+  end
+  named[path] = rockspec
+end
+
+local function module_of(path)
+  return (path:gsub("^lua/", ""):gsub("%.lua$", ""):gsub("/init$", "")
+    :gsub("/", "."))
+end
+
+local function read_module(rockspec, name, value)
+  if type(value) == "table" then
+    for _, path in ipairs(value.sources or value) do
+      name_file(rockspec, path)
+    end
+    return
+  end
+  if module_of(value) ~= name then
+    problem("%s: module %s is %s", rockspec, name, value)
+  end
+  name_file(rockspec, value)
+end
+
+local function read_rockspec(path)
+  local rock = {}
+  assert(loadfile(path, "t", rock))()
+  for name, value in pairs(rock.build.modules) do
+    read_module(path, name, value)
+  end
+end
+
+-- The files that a rock must hold, as a set.
+local function files()
+  local found = {}
+  local list = io.popen("find lua src -name '*.lua' -o -name '*.c'")
+  for path in list:lines() do
+    found[path] = true
+  end
+  list:close()
+  return found
+end
+
+for _, path in ipairs(arg) do
+  read_rockspec(path)
+end
+local present = files()
+for path in pairs(present) do
+  if not named[path] then
+    problem("%s is in no rockspec", path)
+  end
+end
+for path, rockspec in pairs(named) do
+  if not present[path] then
+    problem("%s: there is no %s", rockspec, path)
+  end
+end
+
+table.sort(problems)
+for _, text in ipairs(problems) do
+  print(text)
+end
+local ok = #problems == 0 and next(present) ~= nil
+print(ok and "1 passed, 0 failed" or "0 passed, 1 failed")
+os.exit(ok)

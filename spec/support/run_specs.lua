@@ -1,0 +1,3 @@
+-- Runs busted under the interpreter that runs this file; the command
+-- `busted` would choose one by its own first line. Arguments are busted's.
+require "busted.runner"({ standalone = false })
