@@ -1,0 +1,201 @@
+/* How a socket comes to be: addresses of all kinds, its options, attempts
+ * that fail, names and ports. */
+#define _DEFAULT_SOURCE
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "core/sock.h"
+#include "core/status.h"
+#include "support/check.h"
+#include "support/make.h"
+#include "support/peer.h"
+
+#define LOOPBACK "127.0.0.1:0"
+
+static int option_of(int fd, int level, int option)
+{
+  int value = -1;
+  socklen_t len = sizeof value;
+  if (getsockopt(fd, level, option, &value, &len)) return -1;
+  return value;
+}
+
+static void check_options(const struct dqc_sock *sock, int tcp)
+{
+  CHECK_EQ(sock->tcp, tcp);
+  CHECK(fcntl(sock->fd, F_GETFD) & FD_CLOEXEC);
+  CHECK(fcntl(sock->fd, F_GETFL) & O_NONBLOCK);
+  if (!tcp) return;
+  CHECK_EQ(option_of(sock->fd, IPPROTO_TCP, TCP_NODELAY), 1);
+  CHECK_EQ(option_of(sock->fd, SOL_SOCKET, SO_KEEPALIVE), 1);
+  CHECK(option_of(sock->fd, IPPROTO_TCP, TCP_USER_TIMEOUT) > 0);
+}
+
+static void check_talk(struct dqc_sock *sock, struct peer *peer)
+{
+  uint8_t room[16];
+  size_t n;
+  int ready;
+  CHECK_EQ(dqc_sock_recv(sock, room, sizeof room, &n), DQC_WANT_READ);
+  CHECK_EQ(n, 0);
+  CHECK_EQ(dqc_sock_send(sock, bytes_of("ping"), &n), DQC_DONE);
+  CHECK_EQ(n, 4);
+  n = peer_read(peer, room, sizeof room);
+  CHECK_BYTES(bytes_from(room, n), bytes_of("ping"));
+  peer_write(peer, "pong");
+  CHECK_EQ(dqc_sock_wait(sock, DQC_WANT_READ, PEER_PATIENCE, &ready),
+           DQC_DONE);
+  CHECK_EQ(ready, DQC_WANT_READ);
+  CHECK_EQ(dqc_sock_recv(sock, room, 3, &n), DQC_DONE);
+  CHECK_BYTES(bytes_from(room, n), bytes_of("pon"));
+  CHECK_EQ(dqc_sock_recv(sock, room, sizeof room, &n), DQC_DONE);
+  CHECK_BYTES(bytes_from(room, n), bytes_of("g"));
+}
+
+static void test_address(const char *address, int tcp)
+{
+  struct dqc_sock sock;
+  struct peer peer;
+  peer_pair(&peer, &sock, address);
+  check_options(&sock, tcp);
+  check_talk(&sock, &peer);
+  peer_unpair(&peer, &sock);
+  CHECK_EQ(sock.fd, -1);
+}
+
+/* A machine without IPv6 has no such address to test with. */
+static void test_ipv6(void)
+{
+  struct peer peer;
+  if (peer_listen(&peer, "[::1]:0")) {
+    peer_free(&peer);
+    test_address("[::1]:0", 1);
+  } else {
+    printf("no IPv6 on this machine: not tested\n");
+  }
+}
+
+static void test_paths(void)
+{
+  char dir[] = "/tmp/dqlite-sock.XXXXXX", path[64];
+  char name[PEER_NAME_SIZE];
+  if (!mkdtemp(dir)) check_fatal("no directory");
+  snprintf(path, sizeof path, "%s/socket", dir);
+  peer_own_name(name);
+  test_address(path, 0);
+  test_address(name, 0);
+  rmdir(dir);
+}
+
+static void check_no_connection(const char *address, int expected, int cause)
+{
+  struct dqc_sock sock;
+  struct dqc_addr addr;
+  check_about(address);
+  dqc_sock_init(&sock);
+  CHECK(dqc_addr_parse(bytes_of(address), &addr) == NULL);
+  errno = 0;
+  CHECK_EQ(peer_wait_connected(&sock, dqc_sock_connect(&sock, &addr)),
+           expected);
+  if (expected == DQC_EOS) CHECK_EQ(errno, cause);
+  dqc_sock_close(&sock);
+  check_about(NULL);
+}
+
+static void test_no_connection(void)
+{
+  uint16_t port;
+  char address[32];
+  CHECK_EQ(dqc_sock_unused_port("127.0.0.1", &port), DQC_DONE);
+  CHECK(port > 0);
+  snprintf(address, sizeof address, "127.0.0.1:%d", port);
+  check_no_connection(address, DQC_EOS, ECONNREFUSED);
+  check_no_connection("/tmp/no/such/socket", DQC_EOS, ENOENT);
+  check_no_connection("@no-such-name-of-dqlite", DQC_EOS, ECONNREFUSED);
+  check_no_connection("localhost:9001", DQC_EVALUE, 0);
+  check_no_connection("no.such.host:9001", DQC_EVALUE, 0);
+}
+
+/* Closing again does nothing, not even to a descriptor that has the number
+ * by then. */
+static void test_close(void)
+{
+  struct dqc_sock sock;
+  struct peer peer;
+  peer_pair(&peer, &sock, LOOPBACK);
+  int fd = sock.fd;
+  dqc_sock_close(&sock);
+  CHECK_EQ(dup2(peer.listener, fd), fd);
+  dqc_sock_close(&sock);
+  CHECK(fcntl(fd, F_GETFD) >= 0);
+  close(fd);
+  peer_unpair(&peer, &sock);
+}
+
+/* ---- names and ports ---- */
+
+static void test_peer(void)
+{
+  struct dqc_sock sock;
+  struct peer peer;
+  struct dqc_ip ip;
+  char name[PEER_NAME_SIZE];
+  uint16_t port = 0;
+  peer_pair(&peer, &sock, LOOPBACK);
+  CHECK_EQ(dqc_sock_peer(&sock, &ip, &port), DQC_DONE);
+  CHECK_TEXT(ip.text, "127.0.0.1");
+  CHECK_EQ(port, peer.addr.port);
+  peer_unpair(&peer, &sock);
+  peer_own_name(name);
+  peer_pair(&peer, &sock, name);
+  CHECK_EQ(dqc_sock_peer(&sock, &ip, &port), DQC_EVALUE);
+  peer_unpair(&peer, &sock);
+}
+
+static void test_lookup(void)
+{
+  struct dqc_ip ips[8];
+  size_t count;
+  const char *reason;
+  CHECK_EQ(dqc_sock_lookup("127.0.0.1", ips, 8, &count, &reason), DQC_DONE);
+  CHECK_EQ(count, 1);
+  CHECK_TEXT(ips[0].text, "127.0.0.1");
+  CHECK_EQ(dqc_sock_lookup("::1", ips, 8, &count, &reason), DQC_DONE);
+  CHECK_TEXT(ips[0].text, "::1");
+  CHECK_EQ(dqc_sock_lookup("localhost", ips, 1, &count, &reason), DQC_DONE);
+  CHECK_EQ(count, 1);
+  CHECK_EQ(dqc_sock_lookup("no..such.name", ips, 8, &count, &reason), DQC_EOS);
+  CHECK_EQ(count, 0);
+  CHECK(reason && *reason);
+}
+
+static void test_unused_port(void)
+{
+  uint16_t port = 1;
+  CHECK_EQ(dqc_sock_unused_port("localhost", &port), DQC_EVALUE);
+  CHECK_EQ(port, 0);
+  /* of no machine: RFC 5737 */
+  CHECK_EQ(dqc_sock_unused_port("192.0.2.1", &port), DQC_EOS);
+  CHECK_EQ(errno, EADDRNOTAVAIL);
+  CHECK_EQ(port, 0);
+}
+
+int main(void)
+{
+  test_address(LOOPBACK, 1);
+  test_ipv6();
+  test_paths();
+  test_no_connection();
+  test_close();
+  test_peer();
+  test_lookup();
+  test_unused_port();
+  return check_done();
+}

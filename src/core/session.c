@@ -1,0 +1,274 @@
+#include "core/session.h"
+
+#include "core/le.h"
+#include "core/status.h"
+
+/* One entry of the queue. */
+struct expected {
+  uint8_t request;
+  uint8_t answer;
+  uint8_t roles;
+};
+
+/* A read takes at least this much, and of a large frame at most that much
+ * more: memory grows with what has arrived, not with what was announced. */
+#define READ_LEAST ((size_t)16 * 1024)
+#define READ_MOST ((size_t)256 * 1024)
+
+#define DATABASE_MAX 504
+
+void dqc_session_init(struct dqc_session *session, struct dqc_alloc alloc,
+                      size_t max_message)
+{
+  memset(session, 0, sizeof *session);
+  dqc_buf_init(&session->in, alloc);
+  dqc_buf_init(&session->out, alloc);
+  dqc_buf_init(&session->queue, alloc);
+  dqc_buf_init(&session->names, alloc);
+  session->max_message = max_message;
+}
+
+void dqc_session_free(struct dqc_session *session)
+{
+  dqc_buf_free(&session->in);
+  dqc_buf_free(&session->out);
+  dqc_buf_free(&session->queue);
+  dqc_buf_free(&session->names);
+}
+
+void dqc_session_fail(struct dqc_session *session, int status,
+                      const char *reason)
+{
+  if (session->status) return;
+  session->status = status;
+  session->reason = reason;
+}
+
+static int fail(struct dqc_session *session, int status, const char *reason)
+{
+  dqc_session_fail(session, status, reason);
+  return session->status;
+}
+
+size_t dqc_session_outstanding(const struct dqc_session *session)
+{
+  return dqc_buf_len(&session->queue) / sizeof(struct expected);
+}
+
+/* ---- requests ---- */
+
+static int is_text(struct dqc_bytes name, const char *text)
+{
+  return name.len == strlen(text) && memcmp(name.ptr, text, name.len) == 0;
+}
+
+static int begins_with(struct dqc_bytes name, const char *text)
+{
+  size_t len = strlen(text);
+  return name.len >= len && memcmp(name.ptr, text, len) == 0;
+}
+
+static int ends_with(struct dqc_bytes name, const char *text)
+{
+  size_t len = strlen(text);
+  return name.len >= len && memcmp(name.ptr + name.len - len, text, len) == 0;
+}
+
+const char *dqc_database_refusal(struct dqc_bytes name)
+{
+  if (name.len == 0) return "a database name cannot be empty";
+  if (name.len > DATABASE_MAX) return "a database name has 504 bytes at most";
+  if (memchr(name.ptr, 0, name.len)) {
+    return "a database name cannot hold a NUL";
+  }
+  if (is_text(name, ":memory:")) {
+    return "a database cannot be named ':memory:'";
+  }
+  if (begins_with(name, "file:")) {
+    return "a database name cannot be a 'file:' URI";
+  }
+  /* SQLite's own files beside the database that the name would begin with:
+   * a server that has that database closes the connection. */
+  if (ends_with(name, "-wal") || ends_with(name, "-journal")) {
+    return "a database name cannot end in '-wal' or '-journal'";
+  }
+  return NULL;
+}
+
+const char *dqc_session_refusal(const struct dqc_message *message)
+{
+  const struct dqc_layout *l = message->layout;
+  if (l->answer == DQC_RESPONSE_NONE) return "a response cannot be sent";
+  switch (l->number) {
+  case DQC_REQUEST_HEARTBEAT: return "HEARTBEAT is never answered";
+  case DQC_REQUEST_CONNECT: return "CONNECT is for servers among themselves";
+  case DQC_REQUEST_OPEN: return dqc_database_refusal(message->fields[0].bytes);
+  default: return dqc_message_refusal(message);
+  }
+}
+
+/* Bytes that came without a request for them would be taken for the answer to
+ * the next one. */
+static int check_quiet(struct dqc_session *session)
+{
+  if (dqc_buf_len(&session->queue)) return DQC_DONE;
+  if (dqc_buf_len(&session->in) == session->current) return DQC_DONE;
+  return fail(session, DQC_EPROTO, "a reply that nothing was asked for");
+}
+
+static int put_request(struct dqc_session *session,
+                       const struct dqc_message *message)
+{
+  if (!session->greeted) {
+    int rc = dqc_put_u64(&session->out, DQC_VERSION);
+    if (rc) return rc;
+  }
+  return dqc_message_encode(&session->out, message, session->max_message);
+}
+
+int dqc_session_send(struct dqc_session *session,
+                     const struct dqc_message *message)
+{
+  const struct dqc_layout *l = message->layout;
+  struct expected expected = {l->number, l->answer, 0};
+  size_t before = dqc_buf_len(&session->out);
+  uint8_t *room;
+  if (session->status) return session->status;
+  if (dqc_session_refusal(message)) return DQC_EVALUE;
+  int rc = check_quiet(session);
+  if (rc) return rc;
+  rc = dqc_buf_reserve(&session->queue, sizeof expected, &room);
+  if (rc) return rc;
+  rc = put_request(session, message);
+  if (rc) {
+    dqc_buf_truncate(&session->out, before);
+    return rc;
+  }
+  session->greeted = 1;
+  if (l->number == DQC_REQUEST_CLUSTER) {
+    expected.roles = message->fields[0].word != 0;
+  }
+  memcpy(room, &expected, sizeof expected);
+  dqc_buf_commit(&session->queue, sizeof expected);
+  return DQC_DONE;
+}
+
+struct dqc_bytes dqc_session_pending(const struct dqc_session *session)
+{
+  return dqc_buf_view(&session->out);
+}
+
+void dqc_session_sent(struct dqc_session *session, size_t n)
+{
+  dqc_buf_consume(&session->out, n);
+}
+
+/* ---- input ---- */
+
+int dqc_session_room(struct dqc_session *session, uint8_t **room, size_t *size)
+{
+  struct dqc_frame frame;
+  struct dqc_bytes input = dqc_buf_view(&session->in);
+  size_t need, want = READ_LEAST;
+  *size = 0;
+  if (session->current) input.ptr += session->current;
+  input.len -= session->current;
+  if (dqc_frame_next(input, session->max_message, &frame, &need) ==
+          DQC_WANT_READ &&
+      need - input.len > want) {
+    want = need - input.len < READ_MOST ? need - input.len : READ_MOST;
+  }
+  int rc = dqc_buf_reserve(&session->in, want, room);
+  if (!rc) *size = dqc_buf_room(&session->in);
+  return rc;
+}
+
+void dqc_session_received(struct dqc_session *session, size_t n)
+{
+  dqc_buf_commit(&session->in, n);
+}
+
+int dqc_session_feed(struct dqc_session *session, struct dqc_bytes bytes)
+{
+  if (session->status) return session->status;
+  return dqc_buf_append(&session->in, bytes.ptr, bytes.len);
+}
+
+/* ---- replies ---- */
+
+static int next_frame(struct dqc_session *session, struct dqc_frame *frame)
+{
+  size_t need;
+  dqc_buf_consume(&session->in, session->current);
+  session->current = 0;
+  int rc = dqc_frame_next(dqc_buf_view(&session->in), session->max_message,
+                          frame, &need);
+  switch (rc) {
+  case DQC_DONE: session->current = need; return DQC_DONE;
+  case DQC_WANT_READ: return DQC_WANT_READ;
+  case DQC_ETOOBIG:
+    return fail(session, rc, "a frame larger than max_message_size");
+  default: return fail(session, rc, "a frame without a body");
+  }
+}
+
+/* Every frame of a result repeats its columns. */
+static int check_columns(struct dqc_session *session,
+                         const struct dqc_rows *rows)
+{
+  if (session->in_result) {
+    if (rows->columns != session->columns ||
+        !dqc_rows_same_names(dqc_buf_view(&session->names), rows->names,
+                             rows->columns)) {
+      return fail(session, DQC_EPROTO, "columns that change within a result");
+    }
+    return DQC_DONE;
+  }
+  if (!rows->more) return DQC_DONE;
+  dqc_buf_consume(&session->names, dqc_buf_len(&session->names));
+  session->columns = rows->columns;
+  int rc = dqc_buf_append(&session->names, rows->names.ptr, rows->names.len);
+  return rc ? fail(session, rc, "out of memory") : DQC_DONE;
+}
+
+static int pair(struct dqc_session *session, const struct dqc_frame *frame,
+                struct expected *expected)
+{
+  struct dqc_bytes queue = dqc_buf_view(&session->queue);
+  if (queue.len == 0) {
+    return fail(session, DQC_EPROTO, "a reply that nothing was asked for");
+  }
+  memcpy(expected, queue.ptr, sizeof *expected);
+  if (frame->type == expected->answer || frame->type == DQC_RESPONSE_FAILURE) {
+    return DQC_DONE;
+  }
+  return fail(session, DQC_EPROTO, "a reply of another kind than asked for");
+}
+
+static int decode(struct dqc_session *session, const struct dqc_frame *frame,
+                  struct dqc_reply *reply)
+{
+  int rc = dqc_message_decode(frame, DQC_TO_CLIENT, &reply->message);
+  if (rc) return fail(session, rc, "a reply that cannot be read");
+  reply->last = 1;
+  if (frame->type != DQC_RESPONSE_ROWS) return DQC_DONE;
+  const struct dqc_rows *rows = &reply->message.fields[0].rows;
+  reply->last = !rows->more;
+  return check_columns(session, rows);
+}
+
+int dqc_session_next(struct dqc_session *session, struct dqc_reply *reply)
+{
+  struct dqc_frame frame;
+  struct expected expected;
+  if (session->status) return session->status;
+  int rc = next_frame(session, &frame);
+  if (!rc) rc = pair(session, &frame, &expected);
+  if (!rc) rc = decode(session, &frame, reply);
+  if (rc) return rc;
+  reply->request = expected.request;
+  reply->roles = expected.roles;
+  session->in_result = !reply->last;
+  if (reply->last) dqc_buf_consume(&session->queue, sizeof expected);
+  return DQC_DONE;
+}
