@@ -1,0 +1,57 @@
+rockspec_format = "3.0"
+package = "lua-dqlite"
+version = "scm-1"
+source = {
+  url = "git+https://github.com/lua-dqlite/lua-dqlite",
+}
+description = {
+  summary = "A dqlite client",
+  detailed = [[
+A client for dqlite (SQLite replicated by Raft) for plain scripts and for
+programs with an event loop. Needs no C library. The embedded node is a rock
+of its own, lua-dqlite-node.]],
+  homepage = "https://github.com/lua-dqlite/lua-dqlite",
+  license = "MIT",
+}
+dependencies = {
+  "lua >= 5.1, < 5.5",
+}
+build = {
+  type = "builtin",
+  modules = {
+    dqlite = "lua/dqlite/init.lua",
+    ["dqlite.connection"] = "lua/dqlite/connection.lua",
+    ["dqlite.error"] = "lua/dqlite/error.lua",
+    ["dqlite.link"] = "lua/dqlite/link.lua",
+    ["dqlite.loop.blocking"] = "lua/dqlite/loop/blocking.lua",
+    ["dqlite.open"] = "lua/dqlite/open.lua",
+    ["dqlite.options"] = "lua/dqlite/options.lua",
+    ["dqlite.session"] = "lua/dqlite/session.lua",
+    ["dqlite.statement"] = "lua/dqlite/statement.lua",
+    ["dqlite.values"] = "lua/dqlite/values.lua",
+    ["dqlite.wire"] = "lua/dqlite/wire.lua",
+    ["dqlite.core"] = {
+      sources = {
+        "src/core/addr.c",
+        "src/core/buf.c",
+        "src/core/frame.c",
+        "src/core/message.c",
+        "src/core/rows.c",
+        "src/core/session.c",
+        "src/core/sock.c",
+        "src/core/value.c",
+        "src/lua/boxed.c",
+        "src/lua/core.c",
+        "src/lua/decode.c",
+        "src/lua/encode.c",
+        "src/lua/params.c",
+        "src/lua/result.c",
+        "src/lua/session.c",
+        "src/lua/sock.c",
+        "src/lua/value.c",
+        "src/lua/wire.c",
+      },
+      incdirs = { "src" },
+    },
+  },
+}

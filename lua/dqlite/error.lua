@@ -1,0 +1,238 @@
+--- Error values: what a call answers beside nil.
+--
+-- A value has `kind`, `message` (safe to print), the three booleans to act on
+-- (`fatal`: the connection is gone; `retryable`: certainly not applied;
+-- `ambiguous`: a write was sent and may have been applied) and, where they are
+-- known, `code`, `name`, `raw`, `address` and `sql`. `tostring(err)` is one
+-- line, and `"text: " .. err` works.
+-- @module dqlite.error
+
+local errors = {}
+
+local MESSAGE_MAX = 1024 -- bytes of a server's text that are shown
+local RAW_MAX = 4096
+local SQL_MAX = 500
+
+local KINDS = {
+  connect = true, timeout = true, closed = true, protocol = true, sql = true,
+  busy = true, constraint = true, not_leader = true, no_leader = true,
+  policy = true, pool = true, value = true, unsupported = true,
+}
+
+-- What a server's code means. `outcome` is "refused" where the statement
+-- certainly was not applied, and "unknown" where it may have been: that is
+-- retryable for a read and ambiguous for a write. (hazards.md, Transactions
+-- and writes; protocol.md 2.6. Codes are never masked: 10250 is not 10.)
+local REFUSED, UNKNOWN = "refused", "unknown"
+local CODES = {
+  [0] = { name = "SQLITE_OK", kind = "sql" },
+  [1] = { name = "SQLITE_ERROR", kind = "sql" },
+  [2] = { name = "SQLITE_INTERNAL", kind = "sql" },
+  [3] = { name = "SQLITE_PERM", kind = "sql" },
+  [4] = { name = "SQLITE_ABORT", kind = "sql" },
+  [5] = { name = "SQLITE_BUSY", kind = "busy", outcome = REFUSED },
+  [261] = { name = "SQLITE_BUSY_RECOVERY", kind = "busy", outcome = REFUSED },
+  [517] = { name = "SQLITE_BUSY_SNAPSHOT", kind = "busy", outcome = REFUSED },
+  [773] = { name = "SQLITE_BUSY_TIMEOUT", kind = "busy", outcome = REFUSED },
+  [6] = { name = "SQLITE_LOCKED", kind = "busy", outcome = REFUSED },
+  [262] = { name = "SQLITE_LOCKED_SHAREDCACHE", kind = "busy", outcome = REFUSED },
+  [7] = { name = "SQLITE_NOMEM", kind = "sql" },
+  [8] = { name = "SQLITE_READONLY", kind = "sql" },
+  [9] = { name = "SQLITE_INTERRUPT", kind = "sql", outcome = UNKNOWN, fatal = true },
+  [10] = { name = "SQLITE_IOERR", kind = "sql", outcome = UNKNOWN, fatal = true },
+  [11] = { name = "SQLITE_CORRUPT", kind = "sql" },
+  [12] = { name = "SQLITE_NOTFOUND", kind = "sql" },
+  [13] = { name = "SQLITE_FULL", kind = "sql" },
+  [14] = { name = "SQLITE_CANTOPEN", kind = "sql" },
+  [15] = { name = "SQLITE_PROTOCOL", kind = "sql" },
+  [16] = { name = "SQLITE_EMPTY", kind = "sql" },
+  [17] = { name = "SQLITE_SCHEMA", kind = "sql" },
+  [18] = { name = "SQLITE_TOOBIG", kind = "sql" },
+  [19] = { name = "SQLITE_CONSTRAINT", kind = "constraint" },
+  [275] = { name = "SQLITE_CONSTRAINT_CHECK", kind = "constraint" },
+  [531] = { name = "SQLITE_CONSTRAINT_COMMITHOOK", kind = "constraint" },
+  [787] = { name = "SQLITE_CONSTRAINT_FOREIGNKEY", kind = "constraint" },
+  [1043] = { name = "SQLITE_CONSTRAINT_FUNCTION", kind = "constraint" },
+  [1299] = { name = "SQLITE_CONSTRAINT_NOTNULL", kind = "constraint" },
+  [1555] = { name = "SQLITE_CONSTRAINT_PRIMARYKEY", kind = "constraint" },
+  [1811] = { name = "SQLITE_CONSTRAINT_TRIGGER", kind = "constraint" },
+  [2067] = { name = "SQLITE_CONSTRAINT_UNIQUE", kind = "constraint" },
+  [2323] = { name = "SQLITE_CONSTRAINT_VTAB", kind = "constraint" },
+  [2579] = { name = "SQLITE_CONSTRAINT_ROWID", kind = "constraint" },
+  [2835] = { name = "SQLITE_CONSTRAINT_PINNED", kind = "constraint" },
+  [3091] = { name = "SQLITE_CONSTRAINT_DATATYPE", kind = "constraint" },
+  [20] = { name = "SQLITE_MISMATCH", kind = "sql" },
+  [21] = { name = "SQLITE_MISUSE", kind = "sql" },
+  [22] = { name = "SQLITE_NOLFS", kind = "sql" },
+  [23] = { name = "SQLITE_AUTH", kind = "sql" },
+  [24] = { name = "SQLITE_FORMAT", kind = "sql" },
+  [25] = { name = "SQLITE_RANGE", kind = "sql" },
+  [26] = { name = "SQLITE_NOTADB", kind = "sql" },
+  [100] = { name = "SQLITE_ROW", kind = "sql" },
+  [1001] = { name = "DQLITE_PROTO", kind = "protocol" },
+  [1002] = { name = "DQLITE_NOTFOUND", kind = "sql" },
+  [1005] = { name = "DQLITE_PARSE", kind = "protocol" },
+  [8202] = { name = "SQLITE_IOERR_NOT_LEADER", kind = "not_leader",
+    outcome = REFUSED, fatal = true },
+  [10250] = { name = "SQLITE_IOERR_NOT_LEADER", kind = "not_leader",
+    outcome = REFUSED, fatal = true },
+  [8458] = { name = "SQLITE_IOERR_LEADERSHIP_LOST", kind = "not_leader",
+    outcome = UNKNOWN, fatal = true },
+  [10506] = { name = "SQLITE_IOERR_LEADERSHIP_LOST", kind = "not_leader",
+    outcome = UNKNOWN, fatal = true },
+}
+errors.codes = CODES
+
+-- A session whose node lost the leadership and got it back.
+local SESSION_GONE = { name = "SQLITE_NOTFOUND", kind = "not_leader",
+  outcome = REFUSED, fatal = true }
+
+local function meaning(code, text)
+  if code == 12 and text:lower():find("no database opened", 1, true) then
+    return SESSION_GONE
+  end
+  if CODES[code] then return CODES[code] end
+  if code % 256 == 10 then return CODES[10] end
+  return { name = "code " .. code, kind = "sql" }
+end
+
+-- ---- texts ----
+
+-- What can forge or hide parts of a line: control characters of both sets,
+-- line and paragraph separators, zero-width, bidi and byte-order marks.
+local HIDDEN = {
+  "[%z\1-\31\127]",
+  "\194[\128-\159]",
+  "\226\128[\139-\143\168-\174]",
+  "\226\129[\160-\175]",
+  "\239\187\191",
+}
+
+local function escape(bytes)
+  return (bytes:gsub(".", function(byte)
+    return ("\\x%02x"):format(byte:byte())
+  end))
+end
+
+--- Makes a text from the network safe to print: what would not show is
+-- escaped, and its length is capped.
+-- @tparam string text any bytes
+-- @treturn string one line
+function errors.visible(text)
+  local capped = text:sub(1, MESSAGE_MAX)
+  for _, pattern in ipairs(HIDDEN) do capped = capped:gsub(pattern, escape) end
+  return #text > MESSAGE_MAX and capped .. "..." or capped
+end
+
+-- ---- values ----
+
+local Error = {}
+Error.__index = Error
+Error.__name = "dqlite.error"
+
+function Error:__tostring()
+  local parts = { self.kind, ": ", self.message }
+  if self.name then
+    parts[#parts + 1] = (" (%s, %s)"):format(self.name, tostring(self.code))
+  end
+  if self.address then parts[#parts + 1] = " at " .. self.address end
+  return table.concat(parts)
+end
+
+function Error.__concat(a, b)
+  return tostring(a) .. tostring(b)
+end
+
+--- Makes an error value.
+-- @tparam table fields `kind` and `message`, and what else is known; the
+-- three booleans are false where they are left out
+-- @treturn table the error
+function errors.new(fields)
+  assert(KINDS[fields.kind], "unknown kind of error")
+  local err = {
+    kind = fields.kind,
+    message = fields.message,
+    code = fields.code,
+    name = fields.name,
+    raw = fields.raw,
+    address = fields.address,
+    sql = fields.sql and errors.visible(fields.sql:sub(1, SQL_MAX)),
+    leader = fields.leader,
+    fatal = fields.fatal or false,
+    retryable = fields.retryable or false,
+    ambiguous = fields.ambiguous or false,
+  }
+  return setmetatable(err, Error)
+end
+
+--- Is this one of our error values?
+-- @param value anything
+-- @treturn boolean
+function errors.is(value)
+  return getmetatable(value) == Error
+end
+
+--- Makes the error of a FAILURE that a server answered.
+-- @tparam number code as it came
+-- @tparam string text as it came
+-- @tparam table about `address`, `sql`, and `write`: could the request have
+-- changed the database?
+-- @treturn table the error
+function errors.from_failure(code, text, about)
+  local means = meaning(code, text)
+  local unknown = means.outcome == UNKNOWN
+  return errors.new {
+    kind = means.kind,
+    message = errors.visible(text),
+    code = code,
+    name = means.name,
+    raw = text:sub(1, RAW_MAX),
+    address = about.address,
+    sql = about.sql,
+    fatal = means.fatal,
+    retryable = means.outcome == REFUSED or unknown and not about.write,
+    ambiguous = unknown and about.write,
+  }
+end
+
+--- Makes the error of a request whose answer will never come.
+-- @tparam string kind "timeout", "closed" or "protocol"
+-- @tparam string message what happened
+-- @tparam table about as in from_failure
+-- @treturn table the error
+function errors.lost(kind, message, about)
+  return errors.new {
+    kind = kind,
+    message = message,
+    address = about.address,
+    sql = about.sql,
+    fatal = true,
+    retryable = not about.write,
+    ambiguous = about.write,
+  }
+end
+
+-- ---- misuse ----
+
+local LIBRARY = debug.getinfo(1, "S").source:gsub("error%.lua$", "")
+
+-- "file:line: " of the innermost function that is not the library's.
+local function caller()
+  for level = 3, 50 do
+    local info = debug.getinfo(level, "Sl")
+    if not info then return "" end
+    local ours = info.source:sub(1, #LIBRARY) == LIBRARY
+    if info.currentline > 0 and not ours then
+      return ("%s:%d: "):format(info.short_src, info.currentline)
+    end
+  end
+  return ""
+end
+
+--- Raises a mistake of the program at the line that called the library.
+-- @tparam string message what is wrong
+function errors.misuse(message)
+  error(caller() .. message, 0)
+end
+
+return errors

@@ -1,0 +1,157 @@
+--- The loop that waits in system calls: for plain scripts, without any
+-- dependency. Two calls an operation: send, recv.
+-- @module dqlite.loop.blocking
+
+local core = require "dqlite.core"
+
+local blocking = { name = "blocking" }
+
+--- Seconds of a clock that never goes back.
+blocking.now = core.now
+
+--- Waits.
+-- @tparam number seconds how long
+function blocking.sleep(seconds)
+  local deadline = core.now() + seconds
+  while seconds > 0 do
+    core.sleep(seconds)
+    seconds = deadline - core.now()
+  end
+end
+
+local Cond = {}
+Cond.__index = Cond
+
+--- A condition to wait on.
+function blocking.cond()
+  return setmetatable({ signalled = false }, Cond)
+end
+
+function Cond:signal()
+  self.signalled = true
+end
+
+--- Nobody else can run while this loop waits, so there is nothing to wait
+-- for: true when the signal was given before, else false at once.
+function Cond:wait()
+  local signalled = self.signalled
+  self.signalled = false
+  return signalled
+end
+
+-- ---- streams ----
+
+local Stream = {}
+Stream.__index = Stream
+
+local OVER = "the deadline has passed"
+
+--- Gets at least one byte into the session.
+-- @param session a core session
+-- @tparam number deadline of now()
+-- @return true, or nil with the kind of the error and its reason
+function Stream:recv(session, deadline)
+  while true do
+    local left = deadline - core.now()
+    if left <= 0 then return nil, "timeout", OVER end
+    local got, kind, reason = self.sock:recv_wait(session, left)
+    if got ~= false then return got, kind, reason end
+  end
+end
+
+--- Drains what the session has to send. A server reads nothing while it
+-- answers, so what it answers is taken in meanwhile.
+-- @param session a core session
+-- @tparam number deadline of now()
+-- @return true, or nil with the kind of the error and its reason
+function Stream:send(session, deadline)
+  while true do
+    local done, kind, reason = self.sock:send(session)
+    if done ~= false then return done, kind, reason end
+    local left = deadline - core.now()
+    if left <= 0 then return nil, "timeout", OVER end
+    local readable, _, why = self.sock:wait("rw", left)
+    if readable == nil then return nil, "closed", why end
+    if readable then
+      local got, problem, cause = self.sock:recv(session)
+      if got == nil then return nil, problem, cause end
+    end
+  end
+end
+
+--- Is the peer there, with nothing unasked to say? Without a round trip.
+function Stream:alive()
+  return self.sock:alive()
+end
+
+function Stream:close()
+  self.sock:close()
+end
+
+--- The peer's address with a numeric host; nil unless it is TCP.
+function Stream:peer()
+  return self.sock:peer()
+end
+
+-- ---- connect ----
+
+local function wait_connected(sock, deadline)
+  while true do
+    local left = deadline - core.now()
+    if left <= 0 then return nil, "timeout", "no answer in time" end
+    local _, writable, why = sock:wait("w", left)
+    if writable == nil then return nil, "connect", why end
+    if writable then
+      local done, _, reason = sock:connected()
+      return done, "connect", reason
+    end
+  end
+end
+
+-- One numeric address.
+local function connect_to(address, deadline)
+  local sock = core.socket()
+  local done, kind, reason = sock:connect(address)
+  kind = done == nil and "connect" or kind
+  if done == false then done, kind, reason = wait_connected(sock, deadline) end
+  if done then done, kind, reason = sock:block() end
+  if not done then
+    sock:close()
+    return nil, kind, reason
+  end
+  return setmetatable({ sock = sock }, Stream)
+end
+
+local function with_port(ip, port)
+  return (ip:find(":", 1, true) and "[%s]:%d" or "%s:%d"):format(ip, port)
+end
+
+-- Every address of a name, each with a fair share of the time that is left.
+local function connect_to_any(ips, port, deadline)
+  local reasons, kind = {}, nil
+  for i, ip in ipairs(ips) do
+    local now = core.now()
+    local share = (deadline - now) / (#ips - i + 1)
+    local stream, problem, reason = connect_to(with_port(ip, port), now + share)
+    if stream then return stream end
+    kind = problem
+    reasons[i] = #ips > 1 and ip .. ": " .. reason or reason
+  end
+  return nil, kind, table.concat(reasons, "; ")
+end
+
+--- Dials an address. A host name is looked up without a deadline (getaddrinfo
+-- has none) and every address it has is tried.
+-- @tparam string address as in dqlite.connect
+-- @tparam number deadline of now()
+-- @return a stream, or nil with the kind of the error and its reason
+function blocking.connect(address, deadline)
+  local kind, host, port = core.parse_address(address)
+  if not kind then return nil, "value", host end
+  if kind ~= "tcp" then return connect_to(address, deadline) end
+  local ips, reason = core.lookup(host)
+  if not ips then return nil, "connect", reason end
+  return connect_to_any(ips, port, deadline)
+end
+
+return blocking

@@ -1,0 +1,73 @@
+/* One source for Lua 5.1, LuaJIT, 5.2, 5.3 and 5.4: what the newer headers
+ * have and the older ones lack. A module built for 5.1 loads in LuaJIT too. */
+#ifndef DQL_COMPAT_H
+#define DQL_COMPAT_H
+
+#include <lauxlib.h>
+#include <lua.h>
+
+#if defined(__GNUC__)
+#define DQL_EXPORT __attribute__((visibility("default")))
+#else
+#define DQL_EXPORT
+#endif
+
+/* Where integers and floats are two things. */
+#if LUA_VERSION_NUM >= 503
+#define DQL_INTEGERS 1
+#else
+#define DQL_INTEGERS 0
+#endif
+
+#if LUA_VERSION_NUM < 502
+#define lua_rawlen lua_objlen
+#define dql_setfuncs(L, functions) luaL_register(L, NULL, functions)
+
+static inline void lua_rawgetp(lua_State *L, int index, const void *key)
+{
+  lua_pushlightuserdata(L, (void *)(size_t)key);
+  lua_rawget(L, index);
+}
+
+static inline void lua_rawsetp(lua_State *L, int index, const void *key)
+{
+  lua_pushlightuserdata(L, (void *)(size_t)key);
+  lua_insert(L, -2);
+  lua_rawset(L, index);
+}
+
+#else
+#define dql_setfuncs(L, functions) luaL_setfuncs(L, functions, 0)
+#endif
+
+#if LUA_VERSION_NUM >= 504
+#define dql_newuserdata(L, size, values) lua_newuserdatauv(L, size, values)
+#else
+#define dql_newuserdata(L, size, values) lua_newuserdata(L, size)
+#endif
+
+/* luaL_testudata, which 5.1 lacks and LuaJIT has under the same name. */
+static inline void *dql_testudata(lua_State *L, int index, const char *name)
+{
+  void *block = lua_touserdata(L, index);
+  if (!block || lua_islightuserdata(L, index)) return NULL;
+  if (!lua_getmetatable(L, index)) return NULL;
+  luaL_getmetatable(L, name);
+  int same = lua_rawequal(L, -1, -2);
+  lua_pop(L, 2);
+  return same ? block : NULL;
+}
+
+/* A metatable whose methods are its __index. Leaves it on the stack. */
+static inline void dql_newclass(lua_State *L, const char *name,
+                                const luaL_Reg *metamethods,
+                                const luaL_Reg *methods)
+{
+  luaL_newmetatable(L, name);
+  dql_setfuncs(L, metamethods);
+  lua_newtable(L);
+  dql_setfuncs(L, methods);
+  lua_setfield(L, -2, "__index");
+}
+
+#endif

@@ -1,0 +1,24 @@
+/* dqlite.core: everything the Lua layer needs of C. Not a public interface:
+ * it changes with the Lua files that come with it. */
+#include "lua/session.h"
+#include "lua/sock.h"
+#include "lua/value.h"
+#include "lua/wire.h"
+
+#define VERSION "0.1.0"
+
+DQL_EXPORT int luaopen_dqlite_core(lua_State *L);
+
+int luaopen_dqlite_core(lua_State *L)
+{
+  lua_newtable(L);
+  lua_pushliteral(L, VERSION);
+  lua_setfield(L, -2, "_VERSION");
+  lua_pushboolean(L, DQL_INTEGERS);
+  lua_setfield(L, -2, "integers");
+  dql_register_values(L);
+  dql_register_wire(L);
+  dql_register_session(L);
+  dql_register_sock(L);
+  return 1;
+}

@@ -1,0 +1,298 @@
+/* core/sock.h for Lua: what the loops that own a file descriptor work with.
+ * Joins a socket with a session: bytes never become Lua strings. */
+#define _POSIX_C_SOURCE 200809L
+
+#include "lua/sock.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/sock.h"
+#include "core/status.h"
+#include "lua/session.h"
+#include "lua/value.h"
+
+#define CLASS "dqlite.core_socket"
+
+#define ADDRESSES_MAX 16 /* of one host name */
+#define WAIT_MAX 86400000.0 /* ms of one wait: a day */
+
+static struct dqc_sock *check(lua_State *L)
+{
+  return luaL_checkudata(L, 1, CLASS);
+}
+
+static struct dqc_sock *check_open(lua_State *L)
+{
+  struct dqc_sock *sock = check(L);
+  if (sock->fd < 0) luaL_error(L, "the socket is closed");
+  return sock;
+}
+
+static int push_bool(lua_State *L, int value)
+{
+  lua_pushboolean(L, value);
+  return 1;
+}
+
+/* nil, kind, reason of a call that did not succeed */
+static int push_error(lua_State *L, int rc)
+{
+  int cause = errno;
+  const char *reason = "the server closed the connection";
+  if (rc == DQC_EVALUE) reason = "the host is not a number";
+  if (rc == DQC_EOS) reason = strerror(cause);
+  return dql_push_failure(L, rc, reason);
+}
+
+/* Seconds to whole milliseconds, up, so that no wait ends too early. */
+static int milliseconds(lua_State *L, int index)
+{
+  lua_Number ms = luaL_checknumber(L, index) * 1000;
+  if (!(ms > 0)) return 0;
+  return ms < WAIT_MAX ? (int)ms + 1 : (int)WAIT_MAX;
+}
+
+static struct dqc_bytes check_bytes(lua_State *L, int index)
+{
+  struct dqc_bytes bytes;
+  bytes.ptr = (const uint8_t *)luaL_checklstring(L, index, &bytes.len);
+  return bytes;
+}
+
+/* socket(): closed yet */
+static int new_socket(lua_State *L)
+{
+  struct dqc_sock *sock = dql_newuserdata(L, sizeof *sock, 0);
+  dqc_sock_init(sock);
+  luaL_getmetatable(L, CLASS);
+  lua_setmetatable(L, -2);
+  return 1;
+}
+
+static int sock_close(lua_State *L)
+{
+  dqc_sock_close(check(L));
+  return 0;
+}
+
+/* connect(address) -> true | false: wait for writing, then ask connected()
+ * | nil, kind, reason. The host must be numeric. */
+static int sock_connect(lua_State *L)
+{
+  struct dqc_addr addr;
+  struct dqc_sock *sock = check(L);
+  const char *wrong = dqc_addr_parse(check_bytes(L, 2), &addr);
+  if (wrong) return luaL_argerror(L, 2, wrong);
+  int rc = dqc_sock_connect(sock, &addr);
+  return rc < 0 ? push_error(L, rc) : push_bool(L, rc == DQC_DONE);
+}
+
+/* connected() -> true | nil, kind, reason */
+static int sock_connected(lua_State *L)
+{
+  int rc = dqc_sock_connected(check_open(L));
+  return rc ? push_error(L, rc) : push_bool(L, 1);
+}
+
+/* block() -> true | nil, kind, reason: makes it ready for recv_wait */
+static int sock_block(lua_State *L)
+{
+  int rc = dqc_sock_block(check_open(L));
+  return rc ? push_error(L, rc) : push_bool(L, 1);
+}
+
+static int receive(lua_State *L, int wait)
+{
+  struct dqc_sock *sock = check_open(L);
+  struct dqc_session *session = dql_check_session(L, 2);
+  int timeout = wait ? milliseconds(L, 3) : 0;
+  uint8_t *room;
+  size_t size, n;
+  if (session->status) {
+    return dql_push_failure(L, session->status, session->reason);
+  }
+  int rc = dqc_session_room(session, &room, &size);
+  if (rc) return push_error(L, rc);
+  rc = wait ? dqc_sock_recv_wait(sock, room, size, timeout, &n)
+            : dqc_sock_recv(sock, room, size, &n);
+  if (rc < 0) return push_error(L, rc);
+  dqc_session_received(session, n);
+  return push_bool(L, rc == DQC_DONE);
+}
+
+/* recv(session) -> true: the session got bytes | false: wait for reading
+ * | nil, kind, reason */
+static int sock_recv(lua_State *L)
+{
+  return receive(L, 0);
+}
+
+/* recv_wait(session, seconds): as recv, after a wait; false may come early */
+static int sock_recv_wait(lua_State *L)
+{
+  return receive(L, 1);
+}
+
+/* send(session) -> true: nothing is pending | false: wait for writing
+ * | nil, kind, reason */
+static int sock_send(lua_State *L)
+{
+  struct dqc_sock *sock = check_open(L);
+  struct dqc_session *session = dql_check_session(L, 2);
+  for (;;) {
+    size_t n;
+    struct dqc_bytes pending = dqc_session_pending(session);
+    if (pending.len == 0) return push_bool(L, 1);
+    int rc = dqc_sock_send(sock, pending, &n);
+    if (rc < 0) return push_error(L, rc);
+    if (rc == DQC_WANT_WRITE) return push_bool(L, 0);
+    dqc_session_sent(session, n);
+  }
+}
+
+/* wait(wanted, seconds) -> readable, writable (both false when the time is
+ * over, or early after a signal) | nil, kind, reason. `wanted` is "r", "w" or
+ * "rw". */
+static int sock_wait(lua_State *L)
+{
+  struct dqc_sock *sock = check_open(L);
+  const char *letters = luaL_checkstring(L, 2);
+  int wanted = 0, ready;
+  if (strchr(letters, 'r')) wanted |= DQC_WANT_READ;
+  if (strchr(letters, 'w')) wanted |= DQC_WANT_WRITE;
+  int rc = dqc_sock_wait(sock, wanted, milliseconds(L, 3), &ready);
+  if (rc && rc != DQC_ETIMEOUT) return push_error(L, rc);
+  lua_pushboolean(L, ready & DQC_WANT_READ);
+  lua_pushboolean(L, ready & DQC_WANT_WRITE);
+  return 2;
+}
+
+static int sock_alive(lua_State *L)
+{
+  return push_bool(L, dqc_sock_alive(check(L)));
+}
+
+/* fd() -> the descriptor, -1 when closed */
+static int sock_fd(lua_State *L)
+{
+  lua_pushinteger(L, check(L)->fd);
+  return 1;
+}
+
+/* peer() -> its address, numeric | nil for a socket that is not TCP */
+static int sock_peer(lua_State *L)
+{
+  struct dqc_ip ip;
+  uint16_t port;
+  if (dqc_sock_peer(check_open(L), &ip, &port)) return 0;
+  int v6 = strchr(ip.text, ':') != NULL;
+  lua_pushfstring(L, v6 ? "[%s]:%d" : "%s:%d", ip.text, (int)port);
+  return 1;
+}
+
+/* ---- functions ---- */
+
+/* parse_address(text) -> "tcp", host, port | "unix" or "abstract", path
+ * | nil, reason */
+static int parse_address(lua_State *L)
+{
+  struct dqc_addr addr;
+  const char *wrong = dqc_addr_parse(check_bytes(L, 1), &addr);
+  if (wrong) {
+    lua_pushnil(L);
+    lua_pushstring(L, wrong);
+    return 2;
+  }
+  if (addr.kind == DQC_ADDR_TCP) {
+    lua_pushliteral(L, "tcp");
+    dql_push_bytes(L, addr.host);
+    lua_pushinteger(L, addr.port);
+    return 3;
+  }
+  lua_pushstring(L, addr.kind == DQC_ADDR_UNIX ? "unix" : "abstract");
+  dql_push_bytes(L, addr.path);
+  return 2;
+}
+
+/* lookup(host) -> list of numeric addresses | nil, reason. Blocks. */
+static int lookup(lua_State *L)
+{
+  struct dqc_ip ips[ADDRESSES_MAX];
+  size_t count;
+  const char *reason;
+  const char *host = luaL_checkstring(L, 1);
+  if (dqc_sock_lookup(host, ips, ADDRESSES_MAX, &count, &reason)) {
+    lua_pushnil(L);
+    lua_pushstring(L, reason);
+    return 2;
+  }
+  lua_createtable(L, (int)count, 0);
+  for (size_t i = 0; i < count; i++) {
+    lua_pushstring(L, ips[i].text);
+    lua_rawseti(L, -2, (int)i + 1);
+  }
+  return 1;
+}
+
+/* unused_port(ip) -> port | nil, reason */
+static int unused_port(lua_State *L)
+{
+  uint16_t port;
+  int rc = dqc_sock_unused_port(luaL_checkstring(L, 1), &port);
+  if (rc) {
+    int cause = errno;
+    lua_pushnil(L);
+    lua_pushstring(L, rc == DQC_EVALUE ? "the host is not a number"
+                                       : strerror(cause));
+    return 2;
+  }
+  lua_pushinteger(L, port);
+  return 1;
+}
+
+/* now() -> seconds of a clock that never goes back */
+static int now(lua_State *L)
+{
+  struct timespec ts;
+  clock_gettime(CLOCK_MONOTONIC, &ts);
+  lua_pushnumber(L, (lua_Number)ts.tv_sec + (lua_Number)ts.tv_nsec * 1e-9);
+  return 1;
+}
+
+/* sleep(seconds): may end early after a signal */
+static int sleep_for(lua_State *L)
+{
+  int ms = milliseconds(L, 1);
+  struct timespec ts = {ms / 1000, ms % 1000 * 1000000L};
+  nanosleep(&ts, NULL);
+  return 0;
+}
+
+void dql_register_sock(lua_State *L)
+{
+  static const luaL_Reg metamethods[] = {{"__gc", sock_close}, {NULL, NULL}};
+  static const luaL_Reg methods[] = {{"connect", sock_connect},
+                                     {"connected", sock_connected},
+                                     {"block", sock_block},
+                                     {"recv", sock_recv},
+                                     {"recv_wait", sock_recv_wait},
+                                     {"send", sock_send},
+                                     {"wait", sock_wait},
+                                     {"alive", sock_alive},
+                                     {"fd", sock_fd},
+                                     {"peer", sock_peer},
+                                     {"close", sock_close},
+                                     {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"socket", new_socket},
+                                       {"parse_address", parse_address},
+                                       {"lookup", lookup},
+                                       {"unused_port", unused_port},
+                                       {"now", now},
+                                       {"sleep", sleep_for},
+                                       {NULL, NULL}};
+  dql_newclass(L, CLASS, metamethods, methods);
+  lua_pop(L, 1);
+  dql_setfuncs(L, functions);
+}
