@@ -1,0 +1,177 @@
+--- What the live specs share: a description for each address in
+-- DQLITE_SERVERS, and for every spec a database that nobody used before.
+--
+--    live.each("fetch", function(server)
+--      it("answers", function()
+--        assert.equal(1, server:connect():fetchval "SELECT 1")
+--      end)
+--    end)
+--
+-- Without DQLITE_SERVERS every one of those specs fails.
+local assert = require "luassert"
+local busted = require "busted"
+local dqlite = require "dqlite"
+local loop = require "dqlite.loop.blocking"
+local session = require "dqlite.session"
+local uv = require "luv"
+
+local live = {}
+
+local PATIENCE = 10 -- seconds; for what takes a server milliseconds
+
+-- Names this run: servers that go on running keep every database.
+local RUN = ("%x_%s"):format(os.time(), tostring({}):match "0x(%x+)")
+local databases = 0
+
+--- A database name that is new to every server and that no other one begins
+-- with: 1.11.1 takes a name for any database whose name begins so.
+function live.database()
+  databases = databases + 1
+  return ("spec_%s_%d_"):format(RUN, databases)
+end
+
+-- ---- the servers ----
+
+local Server = {}
+Server.__index = Server
+
+local function keep(self, closable, err)
+  if closable then self.opened[#self.opened + 1] = closable end
+  return closable, err
+end
+
+local function with_defaults(opts, defaults)
+  for name, value in pairs(opts or {}) do defaults[name] = value end
+  return defaults
+end
+
+--- dqlite.connect to the spec's database. Closed after the spec.
+-- @return as dqlite.connect does
+function Server:try(opts)
+  return keep(self, dqlite.connect(self.address, with_defaults(opts, {
+    database = self.database,
+    connect_timeout = PATIENCE,
+  })))
+end
+
+--- The same, where nothing is to fail.
+function Server:connect(opts)
+  return assert(self:try(opts))
+end
+
+--- A raw session. Closed after the spec.
+function Server:session(opts)
+  return assert(keep(self, session.connect(self.address, opts)))
+end
+
+--- A raw session that has opened the spec's database.
+function Server:opened_session(opts)
+  local raw = self:session(opts)
+  assert(raw:request("OPEN", { database = self.database }))
+  return raw
+end
+
+local function begin(self)
+  if not self.address then
+    error("DQLITE_SERVERS is not set: run `make test-live`", 0)
+  end
+  self.database = live.database()
+  self.opened = {}
+end
+
+local function finish(self)
+  for _, closable in ipairs(self.opened or {}) do closable:close() end
+  self.opened = nil
+end
+
+local function describe_one(title, address, body)
+  local server = setmetatable({
+    address = address,
+    database = nil, -- of the current spec
+    opened = nil, -- what the current spec leaves open
+  }, Server)
+  busted.describe(title, function()
+    busted.before_each(function() begin(server) end)
+    busted.after_each(function() finish(server) end)
+    -- a level of its own: where `begin` fails, nothing of the body is run
+    busted.describe("at " .. (address or "no server"), function() body(server) end)
+  end)
+end
+
+--- Describes the same for every server.
+-- @tparam string title of the description
+-- @tparam function body called with a server: `address`, `database`, connect,
+-- try, session, opened_session
+function live.each(title, body)
+  local any = false
+  for address in (os.getenv "DQLITE_SERVERS" or ""):gmatch "%S+" do
+    any = true
+    describe_one(title, address, body)
+  end
+  if not any then describe_one(title, nil, body) end
+end
+
+-- ---- assertions ----
+
+--- Asserts that a call answered nil and an error of this kind.
+-- @return the error
+function live.fails(kind, ...)
+  local result, err = ...
+  assert.is_nil(result)
+  assert.is_table(err)
+  assert.equal(kind, err.kind, tostring(err))
+  return err
+end
+
+--- Asserts that a connection still works.
+function live.usable(conn)
+  assert.is_true(conn:is_open())
+  assert.equal(42, conn:fetchval "SELECT 40 + 2")
+end
+
+--- Asserts that a function raises at a line of its caller: the first that
+-- `fn` itself has.
+-- @return the message
+function live.raises(fn)
+  local info = debug.getinfo(fn, "S")
+  local ok, message = pcall(fn)
+  assert.is_false(ok)
+  local where = ("%s:%d: "):format(info.short_src, info.linedefined)
+  assert.equal(where, tostring(message):sub(1, #where))
+  return message
+end
+
+--- Calls until the answer is true, for what a server does by and by.
+function live.eventually(what, fn)
+  local deadline = loop.now() + PATIENCE
+  repeat
+    if fn() then return end
+    loop.sleep(0.005)
+  until loop.now() > deadline
+  error("it never came true: " .. what, 2)
+end
+
+--- Calls.
+-- @return how long it took in seconds, then what the call returned
+function live.timed(fn)
+  local start = loop.now()
+  local first, second = fn()
+  return loop.now() - start, first, second
+end
+
+-- ---- a server that is no server ----
+
+--- Calls `use` with the address of a socket that accepts connections and
+-- neither reads nor answers: its loop never runs.
+function live.with_silent_server(use)
+  local listener = uv.new_tcp()
+  assert(listener:bind("127.0.0.1", 0))
+  assert(listener:listen(5, function() end))
+  local port = listener:getsockname().port
+  local ok, err = pcall(use, ("127.0.0.1:%d"):format(port))
+  listener:close()
+  uv.run "nowait"
+  if not ok then error(err, 0) end
+end
+
+return live

@@ -1,0 +1,179 @@
+local dqlite = require "dqlite"
+local scripted = require "spec.support.scripted"
+
+local function names(server)
+  local list = {}
+  for i, request in ipairs(server.sent) do list[i] = request.name end
+  return table.concat(list, " ")
+end
+
+local function connect(server, opts)
+  opts = opts or {}
+  opts.loop = server.loop
+  return dqlite.connect(server.address, opts)
+end
+
+local function leader(id, address)
+  return { scripted.frame("SERVER", { id = id, address = address }) }
+end
+
+describe("connect", function()
+  it("sends version, LEADER, CLIENT and OPEN in one write", function()
+    local server = scripted.server()
+    local conn = assert(connect(server, { database = "shop" }))
+    assert.equal(1, #server.writes)
+    assert.equal("HANDSHAKE LEADER CLIENT OPEN", names(server))
+    assert.equal("shop", server.sent[4].database)
+    assert.is_true(conn:is_open())
+    assert.equal("shop", conn.database)
+    assert.equal("127.0.0.1:9001", conn.address)
+  end)
+
+  it("refuses names that take a server down before it dials", function()
+    for _, name in ipairs {
+      "", ":memory:", "file:x", ("x"):rep(505), "a\0b", "a-wal", "a-journal",
+    } do
+      local server = scripted.server()
+      local conn, err = connect(server, { database = name })
+      assert.is_nil(conn)
+      assert.equal("value", err.kind)
+      assert.equal(0, server.connects)
+    end
+  end)
+
+  it("refuses malformed addresses before it dials", function()
+    for _, address in ipairs {
+      "", "host", "host:", ":9001", "host:x", "host:0", "host:65536", "::1:9001", "[::1]",
+      "[::1:9001", "a b:1", "@", "/", "a:1\n", ("x"):rep(260) .. ":1",
+    } do
+      local server = scripted.server()
+      local conn, err = dqlite.connect(address, { loop = server.loop })
+      assert.is_nil(conn, address)
+      assert.equal("value", err.kind)
+      assert.equal(0, server.connects)
+    end
+  end)
+
+  it("asks again while there is no leader, until the deadline", function()
+    local server = scripted.server { LEADER = leader("0", "") }
+    local conn, err = connect(server, { timeout = 3 })
+    assert.is_nil(conn)
+    assert.equal("no_leader", err.kind)
+    assert.is_true(err.retryable)
+    assert.is_true(server.connects > 3)
+    assert.is_true(server.slept > 2 and server.slept <= 3)
+    assert.equal(server.connects, server.closed)
+  end)
+
+  it("connects once an election is over", function()
+    local server
+    server = scripted.server {
+      LEADER = function()
+        if server.connects < 3 then return leader("0", "") end
+        return leader("1", server.address)
+      end,
+    }
+    assert.is_truthy(connect(server))
+    assert.equal(3, server.connects)
+    assert.equal(2, server.closed)
+  end)
+
+  it("takes an id without an address for no leader", function()
+    local server = scripted.server { LEADER = leader("7", "") }
+    local _, err = connect(server, { timeout = 0.01 })
+    assert.equal("no_leader", err.kind)
+  end)
+
+  it("names the leader when it is another node", function()
+    local server = scripted.server { LEADER = leader("2", "127.0.0.1:9002") }
+    local conn, err = connect(server)
+    assert.is_nil(conn)
+    assert.equal("not_leader", err.kind)
+    assert.equal("127.0.0.1:9002", err.leader)
+    assert.equal(1, server.closed)
+  end)
+
+  it("does not compare addresses when it is to be direct", function()
+    local server = scripted.server { LEADER = leader("2", "127.0.0.1:9002") }
+    assert.is_truthy(connect(server, { direct = true }))
+  end)
+
+  it("takes an address with id 0 for a broken server", function()
+    local server = scripted.server { LEADER = leader("0", "127.0.0.1:9001") }
+    local _, err = connect(server)
+    assert.equal("protocol", err.kind)
+    assert.equal(1, server.closed)
+  end)
+
+  it("reports a failing OPEN with its code", function()
+    local server = scripted.server { OPEN = { scripted.failure(10250, "not leader") } }
+    local _, err = connect(server)
+    assert.equal("not_leader", err.kind)
+    assert.equal(10250, err.code)
+    assert.equal(1, server.closed)
+  end)
+
+  it("gives up on a silent node after connect_timeout", function()
+    local server = scripted.server { LEADER = {}, CLIENT = {}, OPEN = {} }
+    local _, err = connect(server, { connect_timeout = 0.5, timeout = 15 })
+    assert.equal("timeout", err.kind)
+    assert.equal(100.5, server.time)
+    assert.equal(1, server.closed)
+  end)
+
+  it("reports a server that hangs up", function()
+    local server = scripted.server { LEADER = { "close" } }
+    local _, err = connect(server)
+    assert.equal("closed", err.kind)
+    assert.equal(1, server.closed)
+  end)
+
+  it("works when the answers come byte by byte", function()
+    local server = scripted.server()
+    server.chunk = 1
+    assert.is_truthy(connect(server))
+  end)
+end)
+
+describe("options of connect", function()
+  local function raised(opts)
+    local line = debug.getinfo(1, "l").currentline + 1
+    local ok, message = pcall(function() dqlite.connect("127.0.0.1:1", opts) end)
+    assert.is_false(ok)
+    assert.matches("open_spec.lua:" .. line .. ": ", message)
+    return message
+  end
+
+  it("that are unknown raise with their name", function()
+    assert.matches("unknown option 'tymeout'", raised { tymeout = 1 })
+  end)
+
+  it("that come later say so", function()
+    assert.matches("'busy_timeout' is unsupported", raised { busy_timeout = 1 })
+    assert.matches("\"luv\" is unsupported", raised { loop = "luv" })
+  end)
+
+  it("with nonsensical values raise with their name", function()
+    for name, value in pairs {
+      timeout = 0, connect_timeout = -1, database = 5, loop = "fast", int64 = "float",
+      blobs = true, dates = "x", array_mt = 1, max_rows = 0, max_result_bytes = 1.5,
+      max_message_size = 2 ^ 40, direct = "yes",
+    } do
+      assert.matches("option '" .. name .. "' must be", raised { [name] = value })
+    end
+    assert.matches("option 'timeout' must be", raised { timeout = 0 / 0 })
+    assert.matches("options are a table", raised("fast"))
+  end)
+
+  it("that only LuaJIT can keep raise elsewhere", function()
+    if rawget(_G, "jit") then
+      assert.is_truthy(connect(scripted.server(), { int64 = "cdata" }))
+    else
+      assert.matches("LuaJIT", raised { int64 = "cdata" })
+    end
+  end)
+
+  it("need an address that is a string", function()
+    assert.has_error(function() dqlite.connect(9001) end)
+  end)
+end)
