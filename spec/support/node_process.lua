@@ -1,0 +1,30 @@
+-- lua node_process.lua DIR ADDRESS [ID]
+--
+-- A node in a process of its own, whose life hangs on its standard input:
+-- prints "ready ADDRESS" (with the port taken for port 0) once it serves, and
+-- stops when the input ends. Exit status 1 and the error on standard error
+-- where it cannot start or stop.
+
+local node = require "dqlite.node"
+
+local function fail(err)
+  io.stderr:write("node_process: ", tostring(err), "\n")
+  os.exit(1)
+end
+
+local dir, address, id = arg[1], arg[2], arg[3]
+if not address then fail "usage: lua node_process.lua DIR ADDRESS [ID]" end
+
+local server, err = node.new { dir = dir, address = address, id = id }
+if not server then fail(err) end
+
+local ok
+ok, err = server:start()
+if not ok then fail(err) end
+
+io.stdout:write("ready ", server.address, "\n")
+io.stdout:flush()
+while io.read(4096) do end
+
+ok, err = server:stop()
+if not ok then fail(err) end
