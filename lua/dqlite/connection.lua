@@ -40,7 +40,7 @@ end
 
 -- ---- sending ----
 
-local function check_usable(self, sql)
+local function check_usable(self, sql, wants_rows)
   if self.closed then errors.misuse("the connection is closed") end
   if type(sql) ~= "string" then
     errors.misuse("the statement is a string, not a " .. type(sql))
@@ -49,7 +49,7 @@ local function check_usable(self, sql)
   if self.link.core:outstanding() > 0 then
     errors.misuse("the connection is in use by another coroutine")
   end
-  local kind, reason = statement.refusal(sql)
+  local kind, reason = statement.refusal(sql, wants_rows)
   if not kind then return true end
   return nil, errors.new { kind = kind, message = reason, sql = sql }
 end
@@ -80,7 +80,7 @@ end
 -- Queues a request of the session's method ("exec_sql", "query_sql").
 -- Returns the settings of the call, or nil and the error.
 local function send(self, method, sql, ...)
-  local usable, err = check_usable(self, sql)
+  local usable, err = check_usable(self, sql, method == "query_sql")
   if not usable then return nil, err end
   local session, settings = self.link.core, self.settings
   self.sql = sql
@@ -200,7 +200,8 @@ end
 
 -- Sends a statement and reads its rows.
 local function query(self, read, limit, sql, ...)
-  self.write = false
+  local verb = type(sql) == "string" and statement.verb(sql)
+  self.write = statement.may_write(sql, verb)
   local settings, err = send(self, "query_sql", sql, ...)
   if not settings then return nil, err end
   local list, failed = collect(self, settings, read, limit)
@@ -224,7 +225,7 @@ function Connection:execute(sql, ...)
     if not list then return nil, err end
     return {}
   end
-  self.write = statement.may_write(verb)
+  self.write = statement.may_write(sql, verb)
   local settings, err = send(self, "exec_sql",
     verb and statement.trimmed(sql) or sql, ...)
   if not settings then return nil, err end

@@ -10,9 +10,16 @@ local CHANGES_ROWS = {
   INSERT = true, REPLACE = true, UPDATE = true, DELETE = true, WITH = true,
 }
 
+local YIELDS_NONE = {
+  INSERT = true, REPLACE = true, UPDATE = true, DELETE = true, CREATE = true,
+  ALTER = true, DROP = true, BEGIN = true, COMMIT = true, END = true,
+  ROLLBACK = true, SAVEPOINT = true, RELEASE = true, VACUUM = true,
+  ANALYZE = true, REINDEX = true, DETACH = true,
+}
+
 -- Whose answer, when it is lost, leaves nothing in doubt.
 local HARMLESS = {
-  SELECT = true, VALUES = true, EXPLAIN = true, WITH = true,
+  SELECT = true, VALUES = true, EXPLAIN = true,
   BEGIN = true, SAVEPOINT = true, ROLLBACK = true,
 }
 
@@ -20,6 +27,8 @@ local HARMLESS = {
 -- a database (hazards.md). A literal that holds such a word is refused as
 -- well: it can travel as a parameter.
 local DANGEROUS = { "RETURNING", "PRAGMA", "ATTACH" }
+
+local WRITES = { "INSERT", "REPLACE", "UPDATE", "DELETE" }
 
 -- Drops white space, semicolons and comments in front.
 local function skip_blank(sql)
@@ -46,23 +55,28 @@ function statement.verb(sql)
   return verb and verb:upper()
 end
 
-local function dangerous_word(sql)
+local function word_of(sql, words)
   local upper = sql:upper()
-  for _, word in ipairs(DANGEROUS) do
+  for _, word in ipairs(words) do
     if upper:find("%f[%w_]" .. word .. "%f[^%w_]") then return word end
   end
 end
 
 --- Why a statement is not sent.
 -- @tparam string sql the text
+-- @tparam boolean wants_rows is it sent as a query?
 -- @treturn string|nil kind of the error, nil when it may be sent
 -- @treturn string|nil the reason
-function statement.refusal(sql)
+function statement.refusal(sql, wants_rows)
   if skip_blank(sql) == "" then return "value", "the statement is empty" end
-  local word = dangerous_word(sql)
+  local word = word_of(sql, DANGEROUS)
   if word then
     return "unsupported", word .. " is not supported yet, and a text that "
       .. "holds the word must be bound as a parameter"
+  end
+  local verb = statement.verb(sql)
+  if wants_rows and YIELDS_NONE[verb] then
+    return "value", verb .. " yields no rows: use execute"
   end
 end
 
@@ -78,7 +92,8 @@ function statement.changes_rows(verb)
 end
 
 --- Could it have changed the database, if its answer is lost?
-function statement.may_write(verb)
+function statement.may_write(sql, verb)
+  if verb == "WITH" then return word_of(sql, WRITES) ~= nil end
   return not HARMLESS[verb]
 end
 

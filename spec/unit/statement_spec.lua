@@ -38,6 +38,26 @@ describe("a statement is refused", function()
   end)
 end)
 
+describe("a statement whose answer is lost", function()
+  it("may have written", function()
+    for _, sql in ipairs {
+      "INSERT INTO t VALUES (1)", "COMMIT", "CREATE TABLE t (a)",
+      "WITH n AS (SELECT 1) INSERT INTO t SELECT * FROM n", "?",
+    } do
+      assert.is_true(statement.may_write(sql, statement.verb(sql)), sql)
+    end
+  end)
+
+  it("or cannot have", function()
+    for _, sql in ipairs {
+      "SELECT 1", "VALUES (1)", "EXPLAIN DELETE FROM t", "BEGIN", "ROLLBACK",
+      "WITH inserted AS (SELECT 1) SELECT * FROM inserted",
+    } do
+      assert.is_false(statement.may_write(sql, statement.verb(sql)), sql)
+    end
+  end)
+end)
+
 describe("a trimmed statement", function()
   it("ends with its last word", function()
     assert.equal("SELECT 1", statement.trimmed("SELECT 1 ; \n;"))
