@@ -81,17 +81,24 @@ function statement.refusal(sql, wants_rows)
 end
 
 --- Does a statement that begins so yield rows?
+-- @tparam string|nil verb
+-- @treturn boolean
 function statement.yields_rows(verb)
   return YIELDS_ROWS[verb] or false
 end
 
 --- Does its RESULT count rows? That of others repeats older numbers
 -- (protocol.md 2.4).
+-- @tparam string|nil verb
+-- @treturn boolean
 function statement.changes_rows(verb)
   return CHANGES_ROWS[verb] or false
 end
 
 --- Could it have changed the database, if its answer is lost?
+-- @tparam string sql the text
+-- @tparam string|nil verb its verb
+-- @treturn boolean
 function statement.may_write(sql, verb)
   if verb == "WITH" then return word_of(sql, WRITES) ~= nil end
   return not HARMLESS[verb]
@@ -99,6 +106,8 @@ end
 
 --- Without the blanks and semicolons at its end, behind which 1.11.1 answers
 -- with counts of 0 (protocol.md 2.3).
+-- @tparam string sql the text
+-- @treturn string
 function statement.trimmed(sql)
   return (sql:gsub("[%s;]+$", ""))
 end
