@@ -44,6 +44,7 @@ build = {
         "src/lua/core.c",
         "src/lua/decode.c",
         "src/lua/encode.c",
+        "src/lua/number.c",
         "src/lua/params.c",
         "src/lua/result.c",
         "src/lua/session.c",

@@ -40,7 +40,7 @@ describe("dqlite.int64", function()
 
   it("refuses what is no integer of 64 bits", function()
     for _, value in ipairs {
-      "9223372036854775808", "-9223372036854775809", "1.5", "", "-", "12a", " 1",
+      "9223372036854775808", "-9223372036854775809", "1.5", "", "-", "12a", " 1", "1\0",
       "0x10", 1.5, true, 2 ^ 63,
     } do
       assert.has_error(function() dqlite.int64(value) end)

@@ -4,7 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "lua/value.h"
+#include "lua/bytes.h"
+#include "lua/number.h"
 
 #define CLASS "dqlite.value"
 

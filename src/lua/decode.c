@@ -1,6 +1,7 @@
 #include "lua/decode.h"
 
 #include "core/status.h"
+#include "lua/bytes.h"
 #include "lua/result.h"
 #include "lua/value.h"
 

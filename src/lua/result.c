@@ -1,4 +1,5 @@
 #include "lua/result.h"
+#include "lua/bytes.h"
 
 #include "core/status.h"
 

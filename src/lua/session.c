@@ -6,6 +6,7 @@
 
 #include "core/status.h"
 #include "lua/alloc.h"
+#include "lua/bytes.h"
 #include "lua/decode.h"
 #include "lua/encode.h"
 #include "lua/params.h"
@@ -125,8 +126,7 @@ static int send_sql(lua_State *L, uint8_t request)
   struct dql_params params;
   memset(&message, 0, sizeof message);
   message.layout = dqc_layout_of(DQC_TO_SERVER, request, 0);
-  message.fields[1].bytes.ptr =
-      (const uint8_t *)luaL_checklstring(L, 2, &message.fields[1].bytes.len);
+  message.fields[1].bytes = dql_check_bytes(L, 2);
   const char *kind = dql_params_of(L, 3, &params);
   if (kind) return push_unsent(L, kind, lua_tostring(L, -1));
   message.fields[2].values = params.values;
@@ -164,10 +164,8 @@ static int session_take(lua_State *L)
 
 static int session_feed(lua_State *L)
 {
-  struct dqc_bytes bytes;
   struct dqc_session *core = dql_check_session(L, 1);
-  bytes.ptr = (const uint8_t *)luaL_checklstring(L, 2, &bytes.len);
-  if (dqc_session_feed(core, bytes) == DQC_ENOMEM) {
+  if (dqc_session_feed(core, dql_check_bytes(L, 2)) == DQC_ENOMEM) {
     return luaL_error(L, "not enough memory");
   }
   return 0;

@@ -10,6 +10,7 @@
 
 #include "core/sock.h"
 #include "core/status.h"
+#include "lua/bytes.h"
 #include "lua/session.h"
 #include "lua/value.h"
 
@@ -54,13 +55,6 @@ static int milliseconds(lua_State *L, int index)
   return ms < WAIT_MAX ? (int)ms + 1 : (int)WAIT_MAX;
 }
 
-static struct dqc_bytes check_bytes(lua_State *L, int index)
-{
-  struct dqc_bytes bytes;
-  bytes.ptr = (const uint8_t *)luaL_checklstring(L, index, &bytes.len);
-  return bytes;
-}
-
 /* socket(): closed yet */
 static int new_socket(lua_State *L)
 {
@@ -83,7 +77,7 @@ static int sock_connect(lua_State *L)
 {
   struct dqc_addr addr;
   struct dqc_sock *sock = check(L);
-  const char *wrong = dqc_addr_parse(check_bytes(L, 2), &addr);
+  const char *wrong = dqc_addr_parse(dql_check_bytes(L, 2), &addr);
   if (wrong) return luaL_argerror(L, 2, wrong);
   int rc = dqc_sock_connect(sock, &addr);
   return rc < 0 ? push_error(L, rc) : push_bool(L, rc == DQC_DONE);
@@ -199,7 +193,7 @@ static int sock_peer(lua_State *L)
 static int parse_address(lua_State *L)
 {
   struct dqc_addr addr;
-  const char *wrong = dqc_addr_parse(check_bytes(L, 1), &addr);
+  const char *wrong = dqc_addr_parse(dql_check_bytes(L, 1), &addr);
   if (wrong) {
     lua_pushnil(L);
     lua_pushstring(L, wrong);

@@ -9,6 +9,7 @@
 #include "core/session.h"
 #include "core/status.h"
 #include "lua/alloc.h"
+#include "lua/bytes.h"
 #include "lua/decode.h"
 #include "lua/encode.h"
 #include "lua/value.h"
@@ -101,9 +102,8 @@ static int decoder_gc(lua_State *L)
 static int decoder_feed(lua_State *L)
 {
   struct decoder *d = check_decoder(L);
-  size_t len;
-  const char *bytes = luaL_checklstring(L, 2, &len);
-  if (dqc_buf_append(&d->in, bytes, len)) {
+  struct dqc_bytes bytes = dql_check_bytes(L, 2);
+  if (dqc_buf_append(&d->in, bytes.ptr, bytes.len)) {
     return luaL_error(L, "not enough memory");
   }
   return 0;
