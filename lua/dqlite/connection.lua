@@ -40,24 +40,22 @@ end
 
 -- ---- sending ----
 
-local function check_usable(self, sql, wants_rows)
+local function check_statement(self, sql)
   if self.closed then errors.misuse("the connection is closed") end
   if type(sql) ~= "string" then
     errors.misuse("the statement is a string, not a " .. type(sql))
   end
-  if not self.link:is_open() then return nil, self.link:ended() end
-  if self.link.core:outstanding() > 0 then
-    errors.misuse("the connection is in use by another coroutine")
-  end
-  local kind, reason = statement.refusal(sql, wants_rows)
-  if not kind then return true end
-  return nil, errors.new { kind = kind, message = reason, sql = sql }
+  return statement.examine(sql)
+end
+
+local function refuse(kind, reason, sql)
+  return errors.new { kind = kind, message = reason, sql = sql }
 end
 
 local function unsent(self, kind, reason)
   if kind == "misuse" then errors.misuse(reason) end
   if kind == "value" or kind == "unsupported" then
-    return errors.new { kind = kind, message = reason, sql = self.sql }
+    return refuse(kind, reason, self.sql)
   end
   return self.link:fail(kind, reason)
 end
@@ -78,37 +76,49 @@ local function use_reading(self, settings)
 end
 
 -- Queues a request of the session's method ("exec_sql", "query_sql").
--- Returns the settings of the call, or nil and the error.
-local function send(self, method, sql, ...)
-  local usable, err = check_usable(self, sql, method == "query_sql")
-  if not usable then return nil, err end
+-- Returns the settings of the call and its deadline, or nil and the error.
+local function queue(self, method, text, ...)
   local session, settings = self.link.core, self.settings
-  self.sql = sql
   local first, second = ...
-  local sent, kind, reason
-  if type(first) == "table" then
+  local listed = type(first) == "table"
+  if listed then
     settings = check_arguments(select("#", ...), second, settings)
-    sent, kind, reason = session[method](session, sql, first)
+  end
+  local deadline = self.link.loop.now() + settings.timeout
+  local sent, kind, reason
+  if listed then
+    sent, kind, reason = session[method](session, text, first)
   else
-    sent, kind, reason = session[method](session, sql, ...)
+    sent, kind, reason = session[method](session, text, ...)
   end
   if not sent then return nil, unsent(self, kind, reason) end
   use_reading(self, settings)
-  return settings
+  return settings, deadline
 end
 
-local function deadline_of(self, settings)
-  return self.link.loop.now() + settings.timeout
+-- Begins a call with the statement that `known` tells about; link:leave ends
+-- it. Returns as queue does.
+local function begin(self, method, known, sql, ...)
+  if known.kind then return nil, refuse(known.kind, known.reason, sql) end
+  if method == "query_sql" and known.yields_none then
+    return nil, refuse("value", known.verb .. " yields no rows: use execute", sql)
+  end
+  local free, err = self.link:check()
+  if not free then return nil, err end
+  self.sql, self.write = sql, known.may_write
+  local settings, deadline = queue(self, method, known.text, ...)
+  if settings then self.link:enter() end
+  return settings, deadline
 end
 
 -- ---- receiving ----
 
-local function read_result(self, settings, verb)
+local function read_result(self, deadline, known)
   local link = self.link
-  local name, err = link:reply(deadline_of(self, settings), self)
+  local name, err = link:reply(deadline, self)
   if not name then return nil, err end
   if name == "FAILURE" then return nil, link:failure(self) end
-  if not statement.changes_rows(verb) then return {} end
+  if not known.changes_rows then return {} end
   local id, affected = link.core:result()
   return { rows_affected = affected, last_insert_id = id }
 end
@@ -125,9 +135,8 @@ end
 -- Reads a whole result. `read(session, list, n, limit, settings)` takes the
 -- rows of one frame; what is beyond `limit` rows is dropped, and beyond the
 -- settings' limits it is an error once the result is drained.
-local function collect(self, settings, read, limit)
+local function collect(self, settings, deadline, read, limit)
   local link, session = self.link, self.link.core
-  local deadline = deadline_of(self, settings)
   local most = limit or settings.max_rows
   local list, n, size, exceeded = {}, 0, 0, nil
   while true do
@@ -166,16 +175,15 @@ local function first_value(session, list, n, limit, settings)
 end
 
 local function with_row_types(session, list, n, limit, settings)
-  local left = true
-  while left and n < limit do
+  local null = settings.null_by_position
+  local now, left, why = session:rows_by_position(list, n, n, null)
+  while now and left and now < limit do
     local types, kind, reason = session:types()
     if kind then return nil, kind, reason end
-    list.row_types[n + 1] = types
-    n, left, reason = session:rows_by_position(list, n, n + 1,
-      settings.null_by_position)
-    if not n then return nil, left, reason end
+    list.row_types[now + 1] = types
+    now, left, why = session:rows_by_position(list, now, now + 1, null)
   end
-  return n, left
+  return now, left, why
 end
 
 local function lossless(session, list, n, limit, settings)
@@ -200,13 +208,21 @@ end
 
 -- Sends a statement and reads its rows.
 local function query(self, read, limit, sql, ...)
-  local verb = type(sql) == "string" and statement.verb(sql)
-  self.write = statement.may_write(sql, verb)
-  local settings, err = send(self, "query_sql", sql, ...)
-  if not settings then return nil, err end
-  local list, failed = collect(self, settings, read, limit)
+  local known = check_statement(self, sql)
+  local settings, deadline = begin(self, "query_sql", known, sql, ...)
+  if not settings then return nil, deadline end
+  local list, failed = collect(self, settings, deadline, read, limit)
+  self.link:leave()
   if not list then return nil, failed end
   return list, settings
+end
+
+local function execute(self, known, sql, ...)
+  local settings, deadline = begin(self, "exec_sql", known, sql, ...)
+  if not settings then return nil, deadline end
+  local result, failed = read_result(self, deadline, known)
+  self.link:leave()
+  return result, failed
 end
 
 -- ---- the public face ----
@@ -219,18 +235,14 @@ end
 -- @treturn table|nil the error; `ambiguous` when the statement may have been
 -- applied
 function Connection:execute(sql, ...)
-  local verb = type(sql) == "string" and statement.verb(sql)
-  if statement.yields_rows(verb) then
-    local list, err = query(self, by_position, 1, sql, ...)
-    if not list then return nil, err end
-    return {}
+  local known = check_statement(self, sql)
+  if not known.yields_rows then
+    local result, failed = execute(self, known, sql, ...)
+    return result, failed
   end
-  self.write = statement.may_write(sql, verb)
-  local settings, err = send(self, "exec_sql",
-    verb and statement.trimmed(sql) or sql, ...)
-  if not settings then return nil, err end
-  local result, failed = read_result(self, settings, verb)
-  return result, failed
+  local list, err = query(self, by_position, 1, sql, ...)
+  if not list then return nil, err end
+  return {}
 end
 
 --- Fetches all rows by column name; of duplicate names the last wins.

@@ -27,7 +27,7 @@ assert(core._VERSION == dqlite._VERSION,
 -- @tparam string where "host:port", "[::1]:9001", "/path/to/socket" or
 -- "@abstract"
 -- @tparam[opt] table opts `database` ("default"), `timeout` (15 seconds for
--- each call), `connect_timeout` (2 seconds for the dial), `loop` ("blocking"),
+-- each call), `connect_timeout` (2 seconds for the dial and LEADER), `loop` ("blocking"),
 -- `null`, `int64`, `blobs`, `dates`, `array_mt`, `max_message_size` (64 MiB),
 -- `max_result_bytes` (256 MiB), `max_rows`, `direct` (do not compare the
 -- leader's address with `where`)

@@ -50,6 +50,7 @@ function links.new(address, settings)
     loop = links.loop(settings.loop),
     core = core.session(settings.max_message_size),
     stream = nil, -- from dial to close
+    owner = nil, -- the coroutine whose call is under way
     cause = nil, -- the error that ended it
   }, Link)
 end
@@ -120,8 +121,37 @@ end
 function Link:close(cause)
   self.cause = self.cause or cause
   if self.stream then self.stream:close() end
-  self.stream = nil
+  self.stream, self.owner = nil, nil
   self.core:close()
+end
+
+local function running()
+  return coroutine.running() or "main"
+end
+
+--- Can a call begin? One at a time: another coroutine's raises.
+-- @treturn true|nil
+-- @treturn table|nil the error of a link that has ended, or whose last call
+-- was broken off by an error that was raised in it
+function Link:check()
+  local owner = self.owner
+  if owner and owner ~= running()
+    and (owner == "main" or coroutine.status(owner) ~= "dead") then
+    errors.misuse("the connection is in use by another coroutine")
+  end
+  if owner then self:fail("closed", "an earlier call was broken off") end
+  if not self.stream then return nil, self:ended() end
+  return true
+end
+
+--- Begins a call, after check; leave ends it.
+function Link:enter()
+  self.owner = running()
+end
+
+--- Ends a call.
+function Link:leave()
+  self.owner = nil
 end
 
 --- Can requests be sent?

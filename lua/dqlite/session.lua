@@ -2,8 +2,11 @@
 -- hand, for tools, for new drivers. No leader search, no database unless OPEN
 -- is sent. Messages are tables as in dqlite.wire.
 --
--- What would take a server down cannot be sent (hazards.md): it is answered
--- with an error of kind "value" before a byte leaves.
+-- HEARTBEAT, CONNECT, DESCRIBE of another format than 0, ADD of the id 0, ASSIGN
+-- of an unknown role and OPEN of a name that takes a server down are answered
+-- with an error of kind "value" before a byte leaves. Statements are sent as
+-- they are: hazards.md says which of them harm a server, and so does an id
+-- that was not answered or was finalized.
 -- @module dqlite.session
 
 local errors = require "dqlite.error"
@@ -32,13 +35,20 @@ function session.connect(address, opts)
     timeout = settings.timeout,
     address = address,
     closed = false, -- by its user
+    write = false, -- could a request on its way change something?
   }, Session)
 end
 
+-- Requests that may have changed something, if their answer is lost.
+local WRITES = {
+  EXEC = true, EXEC_SQL = true, QUERY = true, QUERY_SQL = true, ADD = true,
+  ASSIGN = true, REMOVE = true, TRANSFER = true, WEIGHT = true,
+}
+
 local function check_usable(self)
   if self.closed then errors.misuse("the session is closed") end
-  if not self.link:is_open() then return nil, self.link:ended() end
-  return true
+  local free, err = self.link:check()
+  return free, err
 end
 
 --- Queues a request; several may be on their way. It leaves with the next
@@ -52,8 +62,11 @@ function Session:send(name, fields)
   if not usable then return nil, err end
   local ok, sent, kind, reason =
     pcall(self.link.core.send, self.link.core, name, fields or {})
-  if not ok then errors.misuse(sent) end
-  if sent then return true end
+  if not ok then errors.raised(sent) end
+  if sent then
+    self.write = self.write or WRITES[name] or false
+    return true
+  end
   if kind ~= "value" then return nil, self.link:fail(kind, reason) end
   return nil, errors.new { kind = "value", message = reason }
 end
@@ -66,12 +79,20 @@ end
 
 local function receive(self, deadline)
   local link = self.link
-  local name, last = link:reply(deadline)
+  local free, ended = link:check()
+  if not free then return nil, ended end
+  link:enter()
+  local name, last = link:reply(deadline, self)
   if not name then return nil, last end
   local message, kind, reason = link.core:message()
-  if not message then return nil, link:fail(kind, reason) end
+  if not message then return nil, link:fail(kind, reason, self) end
   message.last = last
+  link:leave()
   return message
+end
+
+local function settle(self)
+  if self.link.core:outstanding() == 0 then self.write = false end
 end
 
 --- Receives the next reply; a FAILURE is a message like others.
@@ -85,6 +106,7 @@ function Session:receive(timeout)
     errors.misuse("no request is on its way")
   end
   local message, why = receive(self, deadline_of(self, timeout))
+  settle(self)
   return message, why
 end
 
@@ -111,10 +133,15 @@ function Session:request(name, fields, timeout)
   repeat
     local message, err = receive(self, deadline)
     if not message then return nil, err end
-    if message.name == "FAILURE" then return nil, self.link:failure() end
+    if message.name == "FAILURE" then
+      local failure = self.link:failure(self)
+      settle(self)
+      return nil, failure
+    end
     if answer then append_rows(answer.rows, message.rows) end
     answer = answer or message
   until message.last
+  settle(self)
   if answer.rows then answer.rows.more = false end
   answer.last = true
   return answer

@@ -6,15 +6,16 @@ local statement = {}
 
 local YIELDS_ROWS = { SELECT = true, VALUES = true, EXPLAIN = true }
 
-local CHANGES_ROWS = {
-  INSERT = true, REPLACE = true, UPDATE = true, DELETE = true, WITH = true,
-}
-
 local YIELDS_NONE = {
   INSERT = true, REPLACE = true, UPDATE = true, DELETE = true, CREATE = true,
   ALTER = true, DROP = true, BEGIN = true, COMMIT = true, END = true,
   ROLLBACK = true, SAVEPOINT = true, RELEASE = true, VACUUM = true,
   ANALYZE = true, REINDEX = true, DETACH = true,
+}
+
+-- Those of others repeat older counts (protocol.md 2.4).
+local CHANGES_ROWS = {
+  INSERT = true, REPLACE = true, UPDATE = true, DELETE = true, WITH = true,
 }
 
 -- Whose answer, when it is lost, leaves nothing in doubt.
@@ -25,91 +26,120 @@ local HARMLESS = {
 
 -- RETURNING through EXEC takes a server down, some PRAGMAs and ATTACH destroy
 -- a database (hazards.md). A literal that holds such a word is refused as
--- well: it can travel as a parameter.
-local DANGEROUS = { "RETURNING", "PRAGMA", "ATTACH" }
+-- well: it can travel as a parameter. A word may follow a digit: SQLite reads
+-- "?1RETURNING" as two tokens.
+local DANGEROUS = {
+  RETURNING = "%f[%a_]RETURNING%f[^%w_]",
+  PRAGMA = "%f[%a_]PRAGMA%f[^%w_]",
+  ATTACH = "%f[%a_]ATTACH%f[^%w_]",
+}
 
-local WRITES = { "INSERT", "REPLACE", "UPDATE", "DELETE" }
+-- What makes a WITH one that writes.
+local WRITES = {
+  "%f[%a_]INSERT%f[^%w_]", "%f[%a_]REPLACE%s+INTO%f[^%w_]",
+  "%f[%a_]UPDATE%f[^%w_]", "%f[%a_]DELETE%f[^%w_]",
+}
 
--- Drops white space, semicolons and comments in front.
-local function skip_blank(sql)
-  local at = 1
+local CLOSING = { ["'"] = "'", ['"'] = '"', ["`"] = "`", ["["] = "]" }
+
+-- Where the literal, quoted name or comment that begins at `start` ends, and
+-- the byte that takes its place; nothing where there is none.
+local function skipped(sql, start)
+  local closing = CLOSING[sql:sub(start, start)]
+  if closing then return sql:find(closing, start + 1, true) or #sql, "\1" end
+  local two = sql:sub(start, start + 1)
+  if two == "--" then return sql:find("\n", start, true) or #sql, " " end
+  if two == "/*" then
+    local _, stop = sql:find("*/", start + 2, true)
+    return stop or #sql, " "
+  end
+end
+
+-- The text in capitals, its literals and quoted names as \1, its comments as
+-- blanks, every other byte where it was.
+local function outline(sql)
+  local parts, from, at = {}, 1, 1
   while true do
-    local start = sql:find("[^%s;]", at)
-    if not start then return "" end
-    if sql:sub(start, start + 1) == "--" then
-      at = (sql:find("\n", start, true) or #sql) + 1
-    elseif sql:sub(start, start + 1) == "/*" then
-      local _, stop = sql:find("*/", start + 2, true)
-      at = (stop or #sql) + 1
-    else
-      return sql:sub(start)
+    local start = sql:find("['\"`%[/%-]", at)
+    if not start then break end
+    local stop, filler = skipped(sql, start)
+    if stop then
+      parts[#parts + 1] = sql:sub(from, start - 1)
+      parts[#parts + 1] = filler:rep(stop - start + 1)
+      from = stop + 1
     end
+    at = (stop or start) + 1
   end
+  parts[#parts + 1] = sql:sub(from)
+  return table.concat(parts):upper()
 end
 
---- The first word of a statement in capitals.
--- @tparam string sql the text
--- @treturn string|nil nil where there is none
-function statement.verb(sql)
-  local verb = sql:match("^%s*(%a+)") or skip_blank(sql):match("^%a+")
-  return verb and verb:upper()
+local function has_any(text, patterns)
+  for _, pattern in ipairs(patterns) do
+    if text:find(pattern) then return true end
+  end
+  return false
 end
 
-local function word_of(sql, words)
+local function dangerous_word(sql)
   local upper = sql:upper()
-  for _, word in ipairs(words) do
-    if upper:find("%f[%w_]" .. word .. "%f[^%w_]") then return word end
+  for word, pattern in pairs(DANGEROUS) do
+    if upper:find(pattern) then return word end
   end
 end
 
---- Why a statement is not sent.
--- @tparam string sql the text
--- @tparam boolean wants_rows is it sent as a query?
--- @treturn string|nil kind of the error, nil when it may be sent
--- @treturn string|nil the reason
-function statement.refusal(sql, wants_rows)
-  if skip_blank(sql) == "" then return "value", "the statement is empty" end
-  local word = word_of(sql, DANGEROUS)
+local function problem(sql, text, verb)
+  if text == "" then return "value", "the statement is empty" end
+  local word = dangerous_word(sql)
   if word then
     return "unsupported", word .. " is not supported yet, and a text that "
       .. "holds the word must be bound as a parameter"
   end
-  local verb = statement.verb(sql)
-  if wants_rows and YIELDS_NONE[verb] then
-    return "value", verb .. " yields no rows: use execute"
+  local trigger = verb == "CREATE" and text:find("%f[%a_]TRIGGER%f[^%w_]")
+  if text:find(";", 1, true) and not trigger then
+    return "unsupported", "several statements in one text: send them one by one"
   end
 end
 
---- Does a statement that begins so yield rows?
--- @tparam string|nil verb
--- @treturn boolean
-function statement.yields_rows(verb)
-  return YIELDS_ROWS[verb] or false
+local function examine(sql)
+  local text = outline(sql)
+  local first = text:find("[^%s;]") or #text + 1
+  -- Behind blanks and semicolons 1.11.1 answers with counts of 0
+  -- (protocol.md 2.3).
+  local last = text:match("^.*()[^%s;]") or 0
+  text = text:sub(first, last)
+  local verb = text:match("^%a+")
+  local kind, reason = problem(sql, text, verb)
+  local writes = not HARMLESS[verb]
+  if verb == "WITH" then writes = has_any(text, WRITES) end
+  return {
+    kind = kind, -- of the error when it is not sent, else nil
+    reason = reason,
+    verb = verb, -- the first word in capitals; nil where there is none
+    text = sql:sub(first, last), -- what to send
+    yields_rows = YIELDS_ROWS[verb] or verb == "WITH" and not writes,
+    yields_none = YIELDS_NONE[verb] or false,
+    changes_rows = CHANGES_ROWS[verb] or false, -- does RESULT count rows?
+    may_write = writes, -- could it have, if its answer is lost?
+  }
 end
 
---- Does its RESULT count rows? That of others repeats older numbers
--- (protocol.md 2.4).
--- @tparam string|nil verb
--- @treturn boolean
-function statement.changes_rows(verb)
-  return CHANGES_ROWS[verb] or false
-end
+-- Programs send few texts often. When it is full it starts anew.
+local CACHE_MAX, LONGEST = 256, 4096
+local cache, cached = {}, 0
 
---- Could it have changed the database, if its answer is lost?
+--- Examines a statement.
 -- @tparam string sql the text
--- @tparam string|nil verb its verb
--- @treturn boolean
-function statement.may_write(sql, verb)
-  if verb == "WITH" then return word_of(sql, WRITES) ~= nil end
-  return not HARMLESS[verb]
-end
-
---- Without the blanks and semicolons at its end, behind which 1.11.1 answers
--- with counts of 0 (protocol.md 2.3).
--- @tparam string sql the text
--- @treturn string
-function statement.trimmed(sql)
-  return (sql:gsub("[%s;]+$", ""))
+-- @treturn table `kind` and `reason` of a refusal, `verb`, `text`,
+-- `yields_rows`, `yields_none`, `changes_rows`, `may_write`
+function statement.examine(sql)
+  local known = cache[sql]
+  if known then return known end
+  known = examine(sql)
+  if #sql > LONGEST then return known end
+  if cached == CACHE_MAX then cache, cached = {}, 0 end
+  cache[sql], cached = known, cached + 1
+  return known
 end
 
 return statement

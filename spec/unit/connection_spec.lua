@@ -46,7 +46,9 @@ describe("a statement", function()
   it("that yields rows can be executed", function()
     local conn, server = open { QUERY_SQL = three_rows }
     assert.same({}, conn:execute "SELECT a FROM t")
+    assert.same({}, conn:execute "WITH n AS (SELECT 1 AS a) SELECT a FROM n")
     assert.equal("QUERY_SQL", server.sent[5].name)
+    assert.equal("QUERY_SQL", server.sent[6].name)
   end)
 
   it("may have parameters in each form", function()
@@ -92,6 +94,7 @@ describe("bad input that is an error", function()
     refused("value", "BEGIN yields no rows: use execute", "fetchval", "begin")
     refused("unsupported", "RETURNING", "execute", "DELETE FROM t RETURNING a")
     refused("unsupported", "PRAGMA", "fetch", "PRAGMA journal_mode")
+    refused("unsupported", "several statements", "execute", "BEGIN; DELETE FROM t; COMMIT")
     refused("unsupported", "256 parameters", "fetch", "SELECT ?", { 1, n = 256 })
   end)
 
