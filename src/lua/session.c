@@ -19,6 +19,7 @@ struct session {
   struct dqc_session core;
   struct dqc_reply reply;
   uint8_t has_reply;
+  uint8_t pushing; /* Lua values are being made of the reply's bytes */
   struct dql_reading reading;
 };
 
@@ -27,11 +28,20 @@ static struct session *check(lua_State *L)
   return luaL_checkudata(L, 1, CLASS);
 }
 
-struct dqc_session *dql_check_session(lua_State *L, int index)
+/* While values are pushed the collector may run somebody's finalizer. What
+ * that does here must not move the bytes; to close is harmless. After an
+ * error in the middle of it the session is good for nothing else. */
+static struct session *check_unread(lua_State *L, int index)
 {
   struct session *s = luaL_checkudata(L, index, CLASS);
-  s->has_reply = 0; /* its bytes may move now */
-  return &s->core;
+  if (s->pushing) luaL_error(L, "the reply is being read");
+  s->has_reply = 0;
+  return s;
+}
+
+struct dqc_session *dql_check_session(lua_State *L, int index)
+{
+  return &check_unread(L, index)->core;
 }
 
 int dql_push_failure(lua_State *L, int status, const char *reason)
@@ -91,14 +101,13 @@ static const char *unsent_reason(int rc, const struct dqc_message *message)
   const char *refusal = dqc_session_refusal(message);
   if (refusal) return refusal;
   if (rc == DQC_ETOOBIG) return "a request larger than max_message_size";
-  return "a text with a NUL in it cannot travel";
+  return "a text with a NUL in it, or more parameters than the schema counts";
 }
 
 static int send_message(lua_State *L, struct session *s,
                         const struct dqc_message *message)
 {
   int rc = dqc_session_send(&s->core, message);
-  s->has_reply = 0;
   if (rc == DQC_DONE) return push_true(L);
   if (s->core.status) return push_ended(L, s);
   if (rc == DQC_ENOMEM) return luaL_error(L, "not enough memory");
@@ -108,7 +117,7 @@ static int send_message(lua_State *L, struct session *s,
 /* send(name, fields) -> true | nil, kind, reason. Raises bad fields. */
 static int session_send(lua_State *L)
 {
-  struct session *s = check(L);
+  struct session *s = check_unread(L, 1);
   struct dqc_message message;
   const char *name = luaL_checkstring(L, 2);
   luaL_checktype(L, 3, LUA_TTABLE);
@@ -121,7 +130,7 @@ static int session_send(lua_State *L)
  * table. -> true | nil, kind, reason; the kind "misuse" is for raising. */
 static int send_sql(lua_State *L, uint8_t request)
 {
-  struct session *s = check(L);
+  struct session *s = check_unread(L, 1);
   struct dqc_message message;
   struct dql_params params;
   memset(&message, 0, sizeof message);
@@ -176,7 +185,7 @@ static int session_feed(lua_State *L)
 /* next() -> name, last | nothing: more bytes are wanted | nil, kind, reason */
 static int session_next(lua_State *L)
 {
-  struct session *s = check(L);
+  struct session *s = check_unread(L, 1);
   int rc = dqc_session_next(&s->core, &s->reply);
   s->has_reply = rc == DQC_DONE;
   if (rc == DQC_WANT_READ) return 0;
@@ -186,20 +195,28 @@ static int session_next(lua_State *L)
   return 2;
 }
 
+/* The current reply, which must be of this kind; done() ends its reading. */
 static struct dqc_message *check_reply(lua_State *L, struct session *s,
                                        uint8_t number)
 {
   if (!s->has_reply || s->reply.message.layout->number != number) {
     luaL_error(L, "the current reply is not of this kind");
   }
+  s->pushing = 1;
   return &s->reply.message;
+}
+
+static int done(struct session *s, int values)
+{
+  s->pushing = 0;
+  return values;
 }
 
 static int push_unreadable(lua_State *L, struct session *s)
 {
   dqc_session_fail(&s->core, DQC_EPROTO, "a row that cannot be read");
   s->has_reply = 0;
-  return push_ended(L, s);
+  return done(s, push_ended(L, s));
 }
 
 /* message() -> the current reply as a table | nil, kind, reason */
@@ -207,10 +224,11 @@ static int session_message(lua_State *L)
 {
   struct session *s = check(L);
   if (!s->has_reply) return luaL_error(L, "there is no current reply");
+  s->pushing = 1;
   if (dql_push_message(L, &s->reply.message, s->reply.roles)) {
     return push_unreadable(L, s);
   }
-  return 1;
+  return done(s, 1);
 }
 
 /* result() -> last_insert_id, rows_affected of the current RESULT */
@@ -220,16 +238,17 @@ static int session_result(lua_State *L)
   struct dqc_message *m = check_reply(L, s, DQC_RESPONSE_RESULT);
   dql_push_integer(L, (int64_t)m->fields[0].word, s->reading.int64);
   dql_push_unsigned(L, m->fields[1].word);
-  return 2;
+  return done(s, 2);
 }
 
 /* failure() -> code, message of the current FAILURE */
 static int session_failure(lua_State *L)
 {
-  struct dqc_message *m = check_reply(L, check(L), DQC_RESPONSE_FAILURE);
+  struct session *s = check(L);
+  struct dqc_message *m = check_reply(L, s, DQC_RESPONSE_FAILURE);
   dql_push_unsigned(L, m->fields[0].word);
   dql_push_bytes(L, m->fields[1].bytes);
-  return 2;
+  return done(s, 2);
 }
 
 static struct dqc_rows *check_rows(lua_State *L, struct session *s)
@@ -240,15 +259,17 @@ static struct dqc_rows *check_rows(lua_State *L, struct session *s)
 /* columns() -> names of the current ROWS */
 static int session_columns(lua_State *L)
 {
-  dql_push_columns(L, check_rows(L, check(L)));
-  return 1;
+  struct session *s = check(L);
+  dql_push_columns(L, check_rows(L, s));
+  return done(s, 1);
 }
 
 /* types() -> type names of the next row, or nil when there is none */
 static int session_types(lua_State *L)
 {
   struct session *s = check(L);
-  return dql_push_types(L, check_rows(L, s)) ? push_unreadable(L, s) : 1;
+  if (dql_push_types(L, check_rows(L, s))) return push_unreadable(L, s);
+  return done(s, 1);
 }
 
 /* The next rows of the current ROWS go into list[n + 1] and on, up to
@@ -257,11 +278,11 @@ static int session_types(lua_State *L)
 static int read_rows(lua_State *L, enum dql_shape shape)
 {
   struct session *s = check(L);
-  struct dqc_rows *rows = check_rows(L, s);
   luaL_checktype(L, 2, LUA_TTABLE);
   size_t n = (size_t)luaL_checknumber(L, 3);
   lua_Number limit = luaL_checknumber(L, 4);
   lua_settop(L, 6);
+  struct dqc_rows *rows = check_rows(L, s);
   while (rows->rows.len && (lua_Number)n < limit) {
     if (dql_push_row(L, rows, shape, &s->reading)) {
       return push_unreadable(L, s);
@@ -270,7 +291,7 @@ static int read_rows(lua_State *L, enum dql_shape shape)
   }
   lua_pushinteger(L, (lua_Integer)n);
   lua_pushboolean(L, rows->rows.len != 0);
-  return 2;
+  return done(s, 2);
 }
 
 /* rows_by_name(list, n, limit, null, columns) */
@@ -325,7 +346,7 @@ static int session_close(lua_State *L)
   struct session *s = check(L);
   dqc_session_fail(&s->core, DQC_ECLOSED, "the connection was closed");
   s->has_reply = 0;
-  dqc_session_free(&s->core);
+  if (!s->pushing) dqc_session_free(&s->core);
   return 0;
 }
 

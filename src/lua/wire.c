@@ -71,6 +71,7 @@ struct decoder {
   size_t max;
   enum dqc_direction direction;
   uint8_t handshake; /* the version word comes first */
+  uint8_t pushing; /* a message is being made of the bytes */
   const char *broken; /* why nothing more can be read */
 };
 
@@ -93,6 +94,14 @@ static struct decoder *check_decoder(lua_State *L)
   return luaL_checkudata(L, 1, DECODER);
 }
 
+/* A finalizer that runs while a message is pushed must not move its bytes. */
+static struct decoder *check_unread(lua_State *L)
+{
+  struct decoder *d = check_decoder(L);
+  if (d->pushing) luaL_error(L, "the decoder is in use");
+  return d;
+}
+
 static int decoder_gc(lua_State *L)
 {
   dqc_buf_free(&check_decoder(L)->in);
@@ -101,7 +110,7 @@ static int decoder_gc(lua_State *L)
 
 static int decoder_feed(lua_State *L)
 {
-  struct decoder *d = check_decoder(L);
+  struct decoder *d = check_unread(L);
   struct dqc_bytes bytes = dql_check_bytes(L, 2);
   if (dqc_buf_append(&d->in, bytes.ptr, bytes.len)) {
     return luaL_error(L, "not enough memory");
@@ -134,7 +143,7 @@ static int next_handshake(lua_State *L, struct decoder *d)
 /* next() -> message | nothing: more bytes are wanted | nil, reason */
 static int decoder_next(lua_State *L)
 {
-  struct decoder *d = check_decoder(L);
+  struct decoder *d = check_unread(L);
   struct dqc_frame frame;
   struct dqc_message message;
   size_t need;
@@ -145,7 +154,9 @@ static int decoder_next(lua_State *L)
   if (rc == DQC_ETOOBIG) return broken(L, d, "a frame above the limit");
   if (rc) return broken(L, d, "a frame without a body");
   rc = dqc_message_decode(&frame, d->direction, &message);
+  d->pushing = 1;
   if (!rc) rc = dql_push_message(L, &message, -1);
+  d->pushing = 0;
   if (rc) return broken(L, d, "a message that cannot be read");
   dqc_buf_consume(&d->in, need);
   return 1;
