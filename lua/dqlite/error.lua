@@ -36,6 +36,7 @@ local CODES = {
   [773] = { name = "SQLITE_BUSY_TIMEOUT", kind = "busy", outcome = REFUSED },
   [6] = { name = "SQLITE_LOCKED", kind = "busy", outcome = REFUSED },
   [262] = { name = "SQLITE_LOCKED_SHAREDCACHE", kind = "busy", outcome = REFUSED },
+  [518] = { name = "SQLITE_LOCKED_VTAB", kind = "busy", outcome = REFUSED },
   [7] = { name = "SQLITE_NOMEM", kind = "sql" },
   [8] = { name = "SQLITE_READONLY", kind = "sql" },
   [9] = { name = "SQLITE_INTERRUPT", kind = "sql", outcome = UNKNOWN, fatal = true },
@@ -103,6 +104,7 @@ end
 local HIDDEN = {
   "[%z\1-\31\127]",
   "\194[\128-\159]",
+  "\216\156",
   "\226\128[\139-\143\168-\174]",
   "\226\129[\160-\175]",
   "\239\187\191",
@@ -233,6 +235,16 @@ end
 -- @tparam string message what is wrong
 function errors.misuse(message)
   error(caller() .. message, 0)
+end
+
+--- Raises again what a C function raised: its misuse at the caller's line,
+-- anything else unchanged.
+-- @param raised what pcall gave
+function errors.raised(raised)
+  if type(raised) ~= "string" or raised:find("not enough memory", 1, true) then
+    error(raised, 0)
+  end
+  errors.misuse(raised)
 end
 
 return errors

@@ -11,6 +11,7 @@ local errors = require "dqlite.error"
 
 local wire = {}
 
+local DEFAULT_MAX = 64 * 1024 * 1024
 local FRAME_MAX = 1024 * 1024 * 1024
 
 --- The eight bytes that a client sends before its first request.
@@ -29,13 +30,26 @@ wire.messages = { requests = core.requests, responses = core.responses }
 -- with a NUL, more parameters than the schema counts
 function wire.encode(name, fields)
   local ok, bytes, reason = pcall(core.encode, name, fields or {})
-  if not ok then errors.misuse(bytes) end
+  if not ok then errors.raised(bytes) end
   if bytes then return bytes end
   return nil, errors.new { kind = "value", message = reason }
 end
 
 local Decoder = {}
 Decoder.__index = Decoder
+
+local function check_options(opts)
+  for name in pairs(opts) do
+    if name ~= "max" and name ~= "handshake" then
+      errors.misuse(("unknown option '%s'"):format(tostring(name)))
+    end
+  end
+  local max = opts.max
+  if max ~= nil and (type(max) ~= "number" or not (max >= 8 and max <= FRAME_MAX)) then
+    errors.misuse("option 'max' must be a number of bytes up to 1 GiB")
+  end
+  return opts
+end
 
 --- Makes a decoder of a stream of messages.
 -- @tparam string direction "request" or "response"
@@ -44,14 +58,13 @@ Decoder.__index = Decoder
 -- the largest frame, 64 MiB
 -- @treturn table the decoder
 function wire.decoder(direction, opts)
-  opts = opts or {}
+  opts = check_options(opts or {})
   if direction ~= "request" and direction ~= "response" then
     errors.misuse("a decoder is for \"request\" or \"response\"")
   end
   local requests = direction == "request"
   local handshake = requests and opts.handshake ~= false
-  local max = math.min(opts.max or 64 * 1024 * 1024, FRAME_MAX)
-  local decoder = core.decoder(requests, handshake, max)
+  local decoder = core.decoder(requests, handshake, opts.max or DEFAULT_MAX)
   return setmetatable({ core = decoder }, Decoder)
 end
 

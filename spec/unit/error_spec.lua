@@ -70,9 +70,9 @@ describe("an error's text", function()
   end)
 
   it("shows what would be hidden, and keeps the bytes", function()
-    local text = "a\27[31m\r\nb\0\226\128\174c\194\155d\239\187\191"
+    local text = "a\27[31m\r\nb\0\226\128\174c\194\155d\239\187\191\216\156"
     local err = failure(1, text)
-    assert.equal("a\\x1b[31m\\x0d\\x0ab\\x00\\xe2\\x80\\xaec\\xc2\\x9bd\\xef\\xbb\\xbf",
+    assert.equal("a\\x1b[31m\\x0d\\x0ab\\x00\\xe2\\x80\\xaec\\xc2\\x9bd\\xef\\xbb\\xbf\\xd8\\x9c",
       err.message)
     assert.equal(text, err.raw)
   end)

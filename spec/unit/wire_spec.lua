@@ -81,6 +81,14 @@ describe("encode", function()
   end)
 end)
 
+describe("encode, of tables with metamethods,", function()
+  it("takes what is really in them", function()
+    local made = setmetatable({}, { __index = function(_, key) return key .. " made up" end })
+    assert.has_error(function() wire.encode("FILES", { files = { made } }) end)
+    assert.equal(wire.encode("LEADER"), wire.encode("LEADER", made))
+  end)
+end)
+
 describe("a decoder", function()
   it("gives the version word of a client first", function()
     local decoder = wire.decoder("request")
@@ -126,6 +134,14 @@ describe("a decoder", function()
     server.role = 1
     bytes = wire.encode("SERVERS", { servers = { server, server } })
     assert.same({ server, server }, decode("response", bytes).servers)
+  end)
+
+  it("knows its options", function()
+    for _, opts in ipairs { { mx = 1 }, { max = "x" }, { max = -1 }, { max = 2 ^ 40 } } do
+      local ok, message = pcall(function() wire.decoder("response", opts) end)
+      assert.is_false(ok)
+      assert.matches("wire_spec.lua:%d+: .*option", message)
+    end
   end)
 
   it("is for one of two directions", function()

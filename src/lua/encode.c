@@ -6,6 +6,15 @@
 
 static const char *const roles[] = {"voter", "standby", "spare"};
 
+/* Without metamethods: a string that one made would have no other holder
+ * than the stack. */
+static void get_field(lua_State *L, int index, const char *name)
+{
+  if (index < 0) index = lua_gettop(L) + 1 + index;
+  lua_pushstring(L, name);
+  lua_rawget(L, index);
+}
+
 /* ---- the table as a whole ---- */
 
 static int known_key(const struct dqc_layout *layout, const char *key)
@@ -39,7 +48,7 @@ static const struct dqc_layout *layout_of(lua_State *L, const char *name,
 {
   uint64_t schema = 0;
   const struct dqc_layout *layout = NULL;
-  lua_getfield(L, index, "schema");
+  get_field(L, index, "schema");
   if (lua_isnil(L, -1) || dql_to_unsigned(L, -1, &schema)) {
     if (schema <= UINT8_MAX) layout = dqc_layout_named(name, (uint8_t)schema);
   }
@@ -62,7 +71,7 @@ static struct dqc_value *new_values(lua_State *L, size_t count)
 static size_t list_len(lua_State *L, int index)
 {
   uint64_t n;
-  lua_getfield(L, index, "n");
+  get_field(L, index, "n");
   int given = dql_to_unsigned(L, -1, &n) && n <= INT32_MAX;
   lua_pop(L, 1);
   return given ? (size_t)n : lua_rawlen(L, index);
@@ -84,7 +93,7 @@ static void read_values(lua_State *L, struct dqc_value *values, size_t count)
 {
   int list = lua_gettop(L);
   const char *text;
-  lua_getfield(L, list, "types");
+  get_field(L, list, "types");
   for (size_t i = 0; i < count; i++) {
     enum dql_problem problem;
     lua_rawgeti(L, list, (int)i + 1);
@@ -132,9 +141,9 @@ static void read_row_list(lua_State *L, int rows, struct dqc_value *values,
 static void read_rows(lua_State *L, struct dqc_field *field)
 {
   int rows = lua_gettop(L);
-  lua_getfield(L, rows, "more");
+  get_field(L, rows, "more");
   field->more = (uint8_t)lua_toboolean(L, -1);
-  lua_getfield(L, rows, "columns");
+  get_field(L, rows, "columns");
   check_list(L, "columns");
   field->columns = list_len(L, rows + 2);
   field->count = list_len(L, rows);
@@ -155,7 +164,7 @@ static void read_member(lua_State *L, const char *name, uint8_t type,
                         struct dqc_value *value)
 {
   const char *text;
-  lua_getfield(L, -1, name);
+  get_field(L, -1, name);
   if (dql_value_as(L, lua_gettop(L), type, value, &text)) {
     luaL_error(L, "field '%s' cannot be a %s", name, text);
   }
@@ -191,12 +200,12 @@ static uint64_t check_word(lua_State *L, const char *name, uint8_t kind)
 
 static void read_server(lua_State *L, struct dqc_value *values, int has_role)
 {
-  lua_getfield(L, -1, "id");
+  get_field(L, -1, "id");
   values[0].as.integer = (int64_t)check_word(L, "id", DQC_KIND_ID);
   lua_pop(L, 1);
   read_member(L, "address", DQC_TEXT, &values[1]);
   if (!has_role) return;
-  lua_getfield(L, -1, "role");
+  get_field(L, -1, "role");
   values[2].as.integer = (int64_t)check_role(L, lua_gettop(L));
   lua_pop(L, 1);
 }
@@ -205,7 +214,7 @@ static int first_has_role(lua_State *L, int list)
 {
   lua_rawgeti(L, list, 1);
   if (lua_istable(L, -1)) {
-    lua_getfield(L, -1, "role");
+    get_field(L, -1, "role");
     lua_remove(L, -2);
   }
   int has_role = !lua_isnil(L, -1);
@@ -295,7 +304,7 @@ void dql_message_of(lua_State *L, const char *name, int index,
   check_keys(L, layout, index);
   message->layout = layout;
   for (size_t i = 0; layout->fields[i].name; i++) {
-    lua_getfield(L, index, layout->fields[i].name);
+    get_field(L, index, layout->fields[i].name);
     message->fields[i].absent = lua_isnil(L, -1);
     if (message->fields[i].absent) {
       if (layout->fields[i].kind == DQC_KIND_ROWS) check_list(L, "rows");
