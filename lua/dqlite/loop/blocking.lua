@@ -59,8 +59,9 @@ function Stream:recv(session, deadline)
   end
 end
 
---- Drains what the session has to send. A server reads nothing while it
--- answers, so what it answers is taken in meanwhile.
+--- Sends what is pending, all of it or until an answer comes in: a server
+-- reads nothing while it answers, and the session has to look at what came
+-- before more is taken.
 -- @param session a core session
 -- @tparam number deadline of now()
 -- @return true, or nil with the kind of the error and its reason
@@ -74,7 +75,7 @@ function Stream:send(session, deadline)
     if readable == nil then return nil, "closed", why end
     if readable then
       local got, problem, cause = self.sock:recv(session)
-      if got == nil then return nil, problem, cause end
+      if got ~= false then return got, problem, cause end
     end
   end
 end
@@ -99,8 +100,8 @@ local function wait_connected(sock, deadline)
   while true do
     local left = deadline - core.now()
     if left <= 0 then return nil, "timeout", "no answer in time" end
-    local _, writable, why = sock:wait("w", left)
-    if writable == nil then return nil, "connect", why end
+    local readable, writable, why = sock:wait("w", left)
+    if readable == nil then return nil, "connect", why end
     if writable then
       local done, _, reason = sock:connected()
       return done, "connect", reason
