@@ -42,6 +42,7 @@ enum state { STOPPED, LOCKED, CREATED, BOUND, RUNNING };
 struct node {
   dqlite_node *node; /* NULL when STOPPED */
   int lock; /* descriptor of the lock file, -1 when STOPPED */
+  pid_t process; /* that took the lock */
   enum state state;
 };
 
@@ -100,7 +101,7 @@ static void push_word(lua_State *L, unsigned long long word)
  * release, so that its error text can still be read. */
 static int halt(struct node *node)
 {
-  if (node->state != RUNNING) return 0;
+  if (node->state != RUNNING || node->process != getpid()) return 0;
   node->state = BOUND;
   return dqlite_node_stop(node->node);
 }
@@ -112,11 +113,25 @@ static void unlock(int lock)
   close(lock);
 }
 
+/* In a forked child: node and lock are the parent's, only the descriptor is
+ * a copy. */
+static void forget(struct node *node)
+{
+  close(node->lock);
+  node->node = NULL;
+  node->lock = -1;
+  node->state = STOPPED;
+}
+
 /* Idempotent. A node that never ran leaves some descriptors of its event loop
  * behind (dqlite__close cannot close a loop that did not run, all versions),
  * so nothing is created before it is to be started. */
 static void release(struct node *node)
 {
+  if (node->lock >= 0 && node->process != getpid()) {
+    forget(node);
+    return;
+  }
   halt(node);
   if (node->node) dqlite_node_destroy(node->node);
   if (node->lock >= 0) unlock(node->lock);
@@ -200,6 +215,7 @@ static int node_lock(lua_State *L)
     return failed_os(L, dir, errno);
   node->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (node->lock < 0) return failed_os(L, path, errno);
+  node->process = getpid();
   if (flock(node->lock, LOCK_EX | LOCK_NB) == 0) {
     node->state = LOCKED;
     return done(L);
@@ -329,9 +345,8 @@ static int node_recover(lua_State *L)
 static int core_handle(lua_State *L)
 {
   struct node *node = dql_newuserdata(L, sizeof *node, 0);
-  node->node = NULL;
+  memset(node, 0, sizeof *node);
   node->lock = -1;
-  node->state = STOPPED;
   luaL_getmetatable(L, NODE_TYPE);
   lua_setmetatable(L, -2);
   return 1;
