@@ -167,13 +167,6 @@ function errors.new(fields)
   return setmetatable(err, Error)
 end
 
---- Is this one of our error values?
--- @param value anything
--- @treturn boolean
-function errors.is(value)
-  return getmetatable(value) == Error
-end
-
 --- Makes the error of a FAILURE that a server answered.
 -- @tparam number code as it came
 -- @tparam string text as it came
