@@ -6,6 +6,12 @@
 #include "core/status.h"
 #include "core/token.h"
 
+/* It would run ANALYZE, a write, inside of a query: 1.11.1's next write aborts
+ * the node, 1.18.6 never answers and keeps the write lock. */
+#define WRITES_UNASKED                                                        \
+  "PRAGMA optimize cannot be used: it would write inside of a query; run "    \
+  "ANALYZE instead"
+
 struct scan {
   struct dqc_sql *sql;
   struct dqc_bytes text;
@@ -15,6 +21,7 @@ struct scan {
   uint8_t trigger; /* enum trigger */
   uint8_t virtual_table;
   uint8_t returning;
+  uint8_t optimizes; /* calls optimize(), which FTS3 has for writing */
   int rc;
 };
 
@@ -74,13 +81,27 @@ static int precedes_star(struct dqc_token token)
          dqc_token_is(token, "ALL") || dqc_token_is(token, "RETURNING");
 }
 
+/* Is the token a table that is PRAGMA optimize? A '..' is that only where no
+ * value can stand. */
+static int is_optimize_table(struct dqc_token token, struct dqc_token before)
+{
+  if (!dqc_token_names(token, "pragma_optimize")) return 0;
+  if (token.bytes.ptr[0] != '\'') return 1;
+  return before.kind == DQC_TOKEN_DOT || dqc_token_is(before, "FROM") ||
+         dqc_token_is(before, "JOIN") || dqc_token_is(before, "IN");
+}
+
 static void note(struct scan *scan, struct dqc_token before)
 {
   struct dqc_sql *sql = scan->sql;
   uint8_t kind = scan->token.kind;
   if (kind == DQC_TOKEN_OPEN) scan->depth++;
+  if (kind == DQC_TOKEN_OPEN && dqc_token_names(before, "optimize")) {
+    scan->optimizes = 1;
+  }
   if (kind == DQC_TOKEN_CLOSE && scan->depth > 0) scan->depth--;
   if (kind == DQC_TOKEN_STAR && precedes_star(before)) sql->star = 1;
+  if (is_optimize_table(scan->token, before)) sql->refusal = WRITES_UNASKED;
   if (is(scan, "ROLLBACK")) sql->rollback = 1;
   if (is(scan, "RETURNING")) scan->returning = 1;
   if (kind == DQC_TOKEN_PARAM && !scan->virtual_table) {
@@ -198,7 +219,7 @@ static void read_vacuum(struct scan *scan)
   }
 }
 
-/* What dqlite 1.18.2's authorizer denies. */
+/* What dqlite 1.18.2's authorizer denies, and two that write unasked. */
 static const struct {
   const char *name;
   uint8_t setter; /* reading it does no harm */
@@ -222,6 +243,10 @@ static const struct {
      "PRAGMA read_uncommitted cannot be used: connections share no cache"},
     {"locking_mode", 0,
      "PRAGMA locking_mode cannot be used: use BEGIN EXCLUSIVE instead"},
+    {"optimize", 0, WRITES_UNASKED},
+    {"incremental_vacuum", 0,
+     "PRAGMA incremental_vacuum cannot be used: it would write inside of a "
+     "query; run VACUUM instead"},
 };
 
 static const char *refuse_pragma(struct dqc_token name, int setter)
@@ -303,6 +328,10 @@ static int scan_statement(struct scan *scan)
   read_head(scan);
   while (scan->token.kind != DQC_TOKEN_END) advance(scan);
   sql->returning = scan->returning && sql->kind == DQC_SQL_CHANGE;
+  if (scan->optimizes && sql->kind == DQC_SQL_READ) {
+    sql->refusal = "optimize() cannot be used: it would write inside of a "
+                   "query; INSERT INTO t(t) VALUES ('optimize') instead";
+  }
   sql->more = skip(scan, sql->next, 1) < scan->text.len;
   return scan->rc;
 }
