@@ -1,5 +1,8 @@
 /* dqlite.core: everything the Lua layer needs of C. Not a public interface:
  * it changes with the Lua files that come with it. */
+#include "lua/list.h"
+#include "lua/params.h"
+#include "lua/scan.h"
 #include "lua/session.h"
 #include "lua/sock.h"
 #include "lua/value.h"
@@ -17,6 +20,9 @@ int luaopen_dqlite_core(lua_State *L)
   lua_pushboolean(L, DQL_INTEGERS);
   lua_setfield(L, -2, "integers");
   dql_register_values(L);
+  dql_register_list(L);
+  dql_register_scan(L);
+  dql_register_params(L);
   dql_register_wire(L);
   dql_register_session(L);
   dql_register_sock(L);

@@ -48,7 +48,7 @@ static enum dql_problem cdata_value(lua_State *L, int index,
 {
   uint64_t bits;
   int sort = cdata_sort(L, index);
-  *text = "a cdata that is neither int64_t nor uint64_t";
+  *text = "cdata that is neither int64_t nor uint64_t";
   if (sort != 1 && sort != 2) return DQL_MISUSE;
   memcpy(&bits, lua_topointer(L, index), sizeof bits);
   *text = "an integer beyond 64 bits with a sign";

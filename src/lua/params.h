@@ -15,10 +15,17 @@ struct dql_params {
   struct dqc_value few[DQL_FEW];
 };
 
-/* Reads the arguments from `first` on, or the one table that stands there: a
- * list whose `n` counts trailing nils. NULL, or the kind of the mistake
- * ("misuse", "value", "unsupported") with its text pushed. */
-const char *dql_params_of(lua_State *L, int first, struct dql_params *params);
+/* Reads the arguments behind the index `numbering`: values one by one, or one
+ * plain table by position or by name (api.md, Values). At the index is what
+ * the statement takes: a count, a numbering with names (numbering.h), or nil
+ * for as many as there are. NULL, or the kind of the mistake with its text
+ * pushed: "misuse" is for raising, "value" for what depends on data or on the
+ * statement. What the values point into stays until Lua runs again. */
+const char *dql_params_of(lua_State *L, int numbering,
+                          struct dql_params *params);
+
+/* Adds check_params to the table on the stack. */
+void dql_register_params(lua_State *L);
 
 #pragma GCC visibility pop
 

@@ -37,39 +37,58 @@ int dql_push_types(lua_State *L, const struct dqc_rows *rows)
   return DQC_DONE;
 }
 
-static void push_or_null(lua_State *L, const struct dqc_value *value,
-                         const struct dql_reading *how)
+int dql_count_rows(struct dqc_rows *rows, size_t *count)
 {
-  if (dql_is_null(value, how)) {
-    lua_pushvalue(L, DQL_NULL_AT);
+  struct dqc_tuple tuple;
+  struct dqc_value value;
+  for (*count = 0; rows->rows.len; ++*count) {
+    int rc = dqc_row_begin(&tuple, rows->rows, rows->columns);
+    while (!rc && tuple.next < tuple.count) {
+      rc = dqc_tuple_next(&tuple, &value);
+    }
+    if (rc) return rc;
+    dqc_rows_commit(rows, &tuple);
+  }
+  return DQC_DONE;
+}
+
+static void push_or_null(lua_State *L, const struct dqc_value *value,
+                         const struct dql_row_form *form)
+{
+  if (dql_is_null(value, form->how)) {
+    lua_pushvalue(L, form->null);
   } else {
-    dql_push_value(L, value, how);
+    dql_push_value(L, value, form->how);
   }
 }
 
-/* Sets the value in the row on the top of the stack. */
-static void set_by_name(lua_State *L, const struct dqc_value *value, int i,
-                        const struct dql_reading *how)
+static void push_row_table(lua_State *L, int columns,
+                           const struct dql_row_form *form)
 {
-  lua_rawgeti(L, DQL_COLUMNS_AT, i);
-  push_or_null(L, value, how);
-  lua_rawset(L, -3);
+  if (form->into) {
+    lua_pushvalue(L, form->into);
+  } else if (form->shape == DQL_BY_NAME) {
+    lua_createtable(L, 0, columns);
+  } else {
+    lua_createtable(L, columns, 0);
+  }
 }
 
 static int push_fields(lua_State *L, struct dqc_tuple *tuple,
-                       enum dql_shape shape, const struct dql_reading *how)
+                       const struct dql_row_form *form)
 {
   struct dqc_value value;
   int columns = (int)tuple->count;
-  lua_createtable(L, shape == DQL_BY_NAME ? 0 : columns,
-                  shape == DQL_BY_NAME ? columns : 0);
+  push_row_table(L, columns, form);
   for (int i = 1; i <= columns; i++) {
     int rc = dqc_tuple_next(tuple, &value);
     if (rc) return rc;
-    if (shape == DQL_BY_NAME) {
-      set_by_name(L, &value, i, how);
+    if (form->shape == DQL_BY_NAME) {
+      lua_rawgeti(L, form->columns, i);
+      push_or_null(L, &value, form);
+      lua_rawset(L, -3);
     } else {
-      push_or_null(L, &value, how);
+      push_or_null(L, &value, form);
       lua_rawseti(L, -2, i);
     }
   }
@@ -77,26 +96,26 @@ static int push_fields(lua_State *L, struct dqc_tuple *tuple,
 }
 
 static int push_first(lua_State *L, struct dqc_tuple *tuple,
-                      const struct dql_reading *how)
+                      const struct dql_row_form *form)
 {
   struct dqc_value first, value;
   int rc = dqc_tuple_next(tuple, &first);
   while (!rc && tuple->next < tuple->count) {
     rc = dqc_tuple_next(tuple, &value);
   }
-  if (!rc) push_or_null(L, &first, how);
+  if (!rc) push_or_null(L, &first, form);
   return rc;
 }
 
-int dql_push_row(lua_State *L, struct dqc_rows *rows, enum dql_shape shape,
-                 const struct dql_reading *how)
+int dql_push_row(lua_State *L, struct dqc_rows *rows,
+                 const struct dql_row_form *form)
 {
   struct dqc_tuple tuple;
   int top = lua_gettop(L);
   int rc = dqc_row_begin(&tuple, rows->rows, rows->columns);
   if (rc) return rc;
-  rc = shape == DQL_FIRST_VALUE ? push_first(L, &tuple, how)
-                                : push_fields(L, &tuple, shape, how);
+  rc = form->shape == DQL_FIRST_VALUE ? push_first(L, &tuple, form)
+                                      : push_fields(L, &tuple, form);
   if (rc) {
     lua_settop(L, top);
     return rc;

@@ -1,0 +1,201 @@
+/* The current reply of a session as Lua values. */
+#include "core/status.h"
+#include "lua/bytes.h"
+#include "lua/decode.h"
+#include "lua/number.h"
+#include "lua/result.h"
+#include "lua/session.h"
+
+/* The current reply, which must be of this kind; done() ends its reading.
+ * After an error in the middle of it the session is good for nothing else. */
+static struct dqc_message *check_reply(lua_State *L, struct dql_session *s,
+                                       uint8_t number)
+{
+  if (!s->has_reply || s->reply.message.layout->number != number) {
+    luaL_error(L, "the current reply is not of this kind");
+  }
+  s->pushing = 1;
+  return &s->reply.message;
+}
+
+static int done(struct dql_session *s, int values)
+{
+  s->pushing = 0;
+  return values;
+}
+
+static int push_unreadable(lua_State *L, struct dql_session *s)
+{
+  dqc_session_fail(&s->core, DQC_EPROTO, "a row that cannot be read");
+  s->has_reply = 0;
+  return done(s, dql_push_ended(L, s));
+}
+
+/* message() -> the current reply as a table | nil, kind, reason */
+static int session_message(lua_State *L)
+{
+  struct dql_session *s = dql_session_of(L);
+  if (!s->has_reply) return luaL_error(L, "there is no current reply");
+  s->pushing = 1;
+  if (dql_push_message(L, &s->reply.message, s->reply.roles)) {
+    return push_unreadable(L, s);
+  }
+  return done(s, 1);
+}
+
+/* result() -> last_insert_id, rows_affected of the current RESULT */
+static int session_result(lua_State *L)
+{
+  struct dql_session *s = dql_session_of(L);
+  struct dqc_message *m = check_reply(L, s, DQC_RESPONSE_RESULT);
+  dql_push_integer(L, (int64_t)m->fields[0].word, s->reading.int64);
+  dql_push_unsigned(L, m->fields[1].word);
+  return done(s, 2);
+}
+
+/* failure() -> code, message of the current FAILURE */
+static int session_failure(lua_State *L)
+{
+  struct dql_session *s = dql_session_of(L);
+  struct dqc_message *m = check_reply(L, s, DQC_RESPONSE_FAILURE);
+  dql_push_unsigned(L, m->fields[0].word);
+  dql_push_bytes(L, m->fields[1].bytes);
+  return done(s, 2);
+}
+
+/* statement() -> id, params, tail of the current STMT; tail, the offset behind
+ * the first statement, is nil in schema 0 */
+static int session_statement(lua_State *L)
+{
+  struct dql_session *s = dql_session_of(L);
+  struct dqc_message *m = check_reply(L, s, DQC_RESPONSE_STMT);
+  dql_push_unsigned(L, m->fields[1].word);
+  dql_push_unsigned(L, m->fields[2].word);
+  if (m->layout->schema == 0) {
+    lua_pushnil(L);
+  } else {
+    dql_push_unsigned(L, m->fields[3].word);
+  }
+  return done(s, 3);
+}
+
+/* ---- rows ---- */
+
+static struct dqc_rows *check_rows(lua_State *L, struct dql_session *s)
+{
+  return &check_reply(L, s, DQC_RESPONSE_ROWS)->fields[0].rows;
+}
+
+/* columns() -> names of the current ROWS */
+static int session_columns(lua_State *L)
+{
+  struct dql_session *s = dql_session_of(L);
+  dql_push_columns(L, check_rows(L, s));
+  return done(s, 1);
+}
+
+/* types() -> type names of the next row, or nil when there is none */
+static int session_types(lua_State *L)
+{
+  struct dql_session *s = dql_session_of(L);
+  if (dql_push_types(L, check_rows(L, s))) return push_unreadable(L, s);
+  return done(s, 1);
+}
+
+/* count_rows() -> how many rows the current ROWS still had; now it has none |
+ * nil, kind, reason */
+static int session_count_rows(lua_State *L)
+{
+  struct dql_session *s = dql_session_of(L);
+  size_t count;
+  if (dql_count_rows(check_rows(L, s), &count)) return push_unreadable(L, s);
+  lua_pushinteger(L, (lua_Integer)count);
+  return done(s, 1);
+}
+
+/* The next rows of the current ROWS go into list[n + 1] and on, up to
+ * list[limit]. -> n, whether rows are left over | nil, kind, reason. */
+static int read_rows(lua_State *L, enum dql_shape shape)
+{
+  struct dql_session *s = dql_session_of(L);
+  struct dql_row_form form = {shape, 5, 6, 0, &s->reading};
+  luaL_checktype(L, 2, LUA_TTABLE);
+  size_t n = (size_t)luaL_checknumber(L, 3);
+  lua_Number limit = luaL_checknumber(L, 4);
+  lua_settop(L, 6);
+  struct dqc_rows *rows = check_rows(L, s);
+  while (rows->rows.len && (lua_Number)n < limit) {
+    if (dql_push_row(L, rows, &form)) return push_unreadable(L, s);
+    lua_rawseti(L, 2, (int)++n);
+  }
+  lua_pushinteger(L, (lua_Integer)n);
+  lua_pushboolean(L, rows->rows.len != 0);
+  return done(s, 2);
+}
+
+/* rows_by_name(list, n, limit, null, columns): a NULL becomes `null` */
+static int session_rows_by_name(lua_State *L)
+{
+  return read_rows(L, DQL_BY_NAME);
+}
+
+/* rows_by_position(list, n, limit, null) */
+static int session_rows_by_position(lua_State *L)
+{
+  return read_rows(L, DQL_BY_POSITION);
+}
+
+/* first_values(list, n, limit, null) */
+static int session_first_values(lua_State *L)
+{
+  return read_rows(L, DQL_FIRST_VALUE);
+}
+
+/* The next row of the current ROWS, as a new table or in the one at form.into.
+ * -> row | nothing: this frame has no more | nil, kind, reason. */
+static int read_row(lua_State *L, struct dql_session *s,
+                    struct dql_row_form *form)
+{
+  if (lua_isnoneornil(L, form->into)) {
+    form->into = 0;
+  } else {
+    luaL_checktype(L, form->into, LUA_TTABLE);
+  }
+  struct dqc_rows *rows = check_rows(L, s);
+  if (rows->rows.len == 0) return done(s, 0);
+  if (dql_push_row(L, rows, form)) return push_unreadable(L, s);
+  return done(s, 1);
+}
+
+/* row_by_name(null, columns, into) */
+static int session_row_by_name(lua_State *L)
+{
+  struct dql_session *s = dql_session_of(L);
+  struct dql_row_form form = {DQL_BY_NAME, 2, 3, 4, &s->reading};
+  luaL_checktype(L, 3, LUA_TTABLE);
+  return read_row(L, s, &form);
+}
+
+/* row_by_position(null, into) */
+static int session_row_by_position(lua_State *L)
+{
+  struct dql_session *s = dql_session_of(L);
+  struct dql_row_form form = {DQL_BY_POSITION, 2, 0, 3, &s->reading};
+  luaL_checkany(L, 2);
+  return read_row(L, s, &form);
+}
+
+const luaL_Reg dql_reply_methods[] = {
+    {"message", session_message},
+    {"result", session_result},
+    {"failure", session_failure},
+    {"statement", session_statement},
+    {"columns", session_columns},
+    {"types", session_types},
+    {"count_rows", session_count_rows},
+    {"rows_by_name", session_rows_by_name},
+    {"rows_by_position", session_rows_by_position},
+    {"first_values", session_first_values},
+    {"row_by_name", session_row_by_name},
+    {"row_by_position", session_row_by_position},
+    {NULL, NULL}};
