@@ -161,6 +161,16 @@ test-c: $(core_tests)
 test-unit:
 	@$(suites) $(foreach l,$(LUAS),'unit, $l=$(MAKE) specs SUITE=unit LUA=$l')
 
+.PHONY: test-long
+## make test-long  what takes too long for make test: the scanner against SQLite
+##                 on millions of statements; SEED=n for others than last time
+SEED ?= 1
+scanner_test := $(BUILD)/sanitize/spec/core/sqlite_test
+test-long:
+	@$(SETUP) build test
+	@$(MAKE) $(scanner_test)
+	@$(suites) 'scanner, 2,000,000=$(scanner_test) 2000000 $(SEED)'
+
 # The servers' own process runs on lua5.4, whatever the specs run on.
 ## make test-live  specs against real nodes: its own, or DQLITE_SERVERS="addr..."
 test-live:

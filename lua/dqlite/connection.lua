@@ -1,15 +1,28 @@
 --- A connection to one database, for one coroutine at a time.
 --
 -- Calls answer `nil, err` for what can be expected to fail and raise misuse at
--- the caller's line. Parameters are given one by one, or as one table (`n`
--- counts trailing nils) that the call's options may follow:
--- `conn:fetch(sql, a, b)`, `conn:fetch(sql, {a, b}, {timeout = 1})`.
+-- the caller's line. Parameters are given one by one, `conn:fetch(sql, a, b)`,
+-- or as one table that the call's options may follow: a list,
+-- `conn:fetch(sql, {a, b, n = 2}, {timeout = 1})`, or names,
+-- `conn:fetch(sql, {name = v})`. `err.index` tells which of several failed.
 -- @module dqlite.connection
 
+local caches = require "dqlite.cache"
+local call = require "dqlite.call"
 local errors = require "dqlite.error"
+local exchange = require "dqlite.exchange"
+local features = require "dqlite.features"
+local helpers = require "dqlite.helpers"
+local many = require "dqlite.many"
 local open = require "dqlite.open"
 local options = require "dqlite.options"
+local pipeline = require "dqlite.pipeline"
+local rows = require "dqlite.rows"
+local script = require "dqlite.script"
+local sql = require "dqlite.sql"
+local states = require "dqlite.state"
 local statement = require "dqlite.statement"
+local transaction = require "dqlite.transaction"
 
 local Connection = {}
 Connection.__index = Connection
@@ -31,304 +44,253 @@ function connection.connect(address, opts)
     database = settings.database,
     settings = settings,
     link = link,
-    reading = nil, -- the settings that the session reads by
     closed = false, -- by its user
-    sql = nil, -- of the current call, for its errors
-    write = false, -- could it change the database?
+
+    cache = caches.new(settings.statement_cache),
+    prepare_schema = 1, -- 0 once the server has refused it (1.12 to 1.14)
+    found = {}, -- what the server can do, as far as it was asked
+    state = states.new(), -- of the transaction
+    level = nil, -- the innermost transaction of dqlite.transaction
+    savepoints = 0, -- how many of dqlite.scope are open
+    live = nil, -- rows that are being read
+    reading = nil, -- the settings that the session reads by
+
+    -- of the call under way
+    deadline = nil,
+    busy_until = nil,
+    sql = nil, -- for its errors
+    write = false, -- would a lost answer leave it in doubt?
+    one_statement = true, -- never two in one text
+    working = nil, -- what sends ahead, in words
+    preparing = nil, -- the cache's entry that PREPARE was sent for
+    finalizing = 0, -- how many FINALIZE were sent
   }, Connection)
 end
 
--- ---- sending ----
-
-local function check_statement(self, sql)
-  if self.closed then errors.misuse("the connection is closed") end
-  if type(sql) ~= "string" then
-    errors.misuse("the statement is a string, not a " .. type(sql))
+local function examine(text)
+  if type(text) ~= "string" then
+    errors.misuse("the statement is a string, not a " .. type(text))
   end
-  return statement.examine(sql)
+  return sql.examine(text)
 end
 
-local function refuse(kind, reason, sql)
-  return errors.new { kind = kind, message = reason, sql = sql }
-end
-
-local function unsent(self, kind, reason)
-  if kind == "misuse" then errors.misuse(reason) end
-  if kind == "value" or kind == "unsupported" then
-    return refuse(kind, reason, self.sql)
-  end
-  return self.link:fail(kind, reason)
-end
-
-local function check_arguments(n, opts, settings)
-  if n > 2 then
-    errors.misuse("behind a table of parameters come only the options")
-  end
-  if opts == nil then return settings end
-  return options.call(opts, settings)
-end
-
-local function use_reading(self, settings)
-  if self.reading == settings then return end
-  self.link.core:reading(settings.int64, settings.blobs == "wrap",
-    settings.dates == "raw")
-  self.reading = settings
-end
-
--- Queues a request of the session's method ("exec_sql", "query_sql").
--- Returns the settings of the call and its deadline, or nil and the error.
-local function queue(self, method, text, ...)
-  local session, settings = self.link.core, self.settings
-  local first, second = ...
-  local listed = type(first) == "table"
-  if listed then
-    settings = check_arguments(select("#", ...), second, settings)
-  end
-  local deadline = self.link.loop.now() + settings.timeout
-  local sent, kind, reason
-  if listed then
-    sent, kind, reason = session[method](session, text, first)
-  else
-    sent, kind, reason = session[method](session, text, ...)
-  end
-  if not sent then return nil, unsent(self, kind, reason) end
-  use_reading(self, settings)
-  return settings, deadline
-end
-
--- Begins a call with the statement that `known` tells about; link:leave ends
--- it. Returns as queue does.
-local function begin(self, method, known, sql, ...)
-  if known.kind then return nil, refuse(known.kind, known.reason, sql) end
-  if method == "query_sql" and known.yields_none then
-    return nil, refuse("value", known.verb .. " yields no rows: use execute", sql)
-  end
-  local free, err = self.link:check()
-  if not free then return nil, err end
-  self.sql, self.write = sql, known.may_write
-  local settings, deadline = queue(self, method, known.text, ...)
-  if settings then self.link:enter() end
-  return settings, deadline
-end
-
--- ---- receiving ----
-
-local function read_result(self, deadline, known)
-  local link = self.link
-  local name, err = link:reply(deadline, self)
-  if not name then return nil, err end
-  if name == "FAILURE" then return nil, link:failure(self) end
-  if not known.changes_rows then return {} end
-  local id, affected = link.core:result()
-  return { rows_affected = affected, last_insert_id = id }
-end
-
-local function too_large(self, what)
-  return errors.new {
-    kind = "policy",
-    message = "the result exceeds " .. what,
-    address = self.address,
-    sql = self.sql,
-  }
-end
-
--- Reads a whole result. `read(session, list, n, limit, settings)` takes the
--- rows of one frame; what is beyond `limit` rows is dropped, and beyond the
--- settings' limits it is an error once the result is drained.
-local function collect(self, settings, deadline, read, limit)
-  local link, session = self.link, self.link.core
-  local most = limit or settings.max_rows
-  local list, n, size, exceeded = {}, 0, 0, nil
-  while true do
-    local name, last = link:reply(deadline, self)
-    if not name then return nil, last end
-    if name == "FAILURE" then return nil, link:failure(self) end
-    size = size + session:body_size()
-    if size > settings.max_result_bytes then exceeded = "max_result_bytes" end
-    if not exceeded then
-      local now, left, reason = read(session, list, n, most, settings)
-      if not now then return nil, link:fail(left, reason, self) end
-      n = now
-      if left and not limit then exceeded = "max_rows" end
-    end
-    if last and exceeded then return nil, too_large(self, exceeded) end
-    if last then return list end
-  end
-end
-
-local function by_name(session, list, n, limit, settings)
-  list.columns = list.columns or session:columns()
-  return session:rows_by_name(list, n, limit, settings.null_by_name,
-    list.columns)
-end
-
-local function by_position(session, list, n, limit, settings)
-  return session:rows_by_position(list, n, limit, settings.null_by_position)
-end
-
-local function first_values(session, list, n, limit, settings)
-  return session:first_values(list, n, limit, settings.null_by_position)
-end
-
-local function first_value(session, list, n, limit, settings)
-  return session:first_values(list, n, limit, settings.null_by_name)
-end
-
-local function with_row_types(session, list, n, limit, settings)
-  local null = settings.null_by_position
-  local now, left, why = session:rows_by_position(list, n, n, null)
-  while now and left and now < limit do
-    local types, kind, reason = session:types()
-    if kind then return nil, kind, reason end
-    list.row_types[now + 1] = types
-    now, left, why = session:rows_by_position(list, now, now + 1, null)
-  end
-  return now, left, why
-end
-
-local function lossless(session, list, n, limit, settings)
-  list.columns = list.columns or session:columns()
-  if not list.types then
-    local types, kind, reason = session:types()
-    if kind then return nil, kind, reason end
-    list.types = types
-  end
-  if settings.row_types then
-    list.row_types = list.row_types or {}
-    return with_row_types(session, list, n, limit, settings)
-  end
-  return by_position(session, list, n, limit, settings)
-end
-
-local function marked(list, settings)
-  list.columns = nil
-  if settings.array_mt then setmetatable(list, settings.array_mt) end
-  return list
-end
-
--- Sends a statement and reads its rows.
-local function query(self, read, limit, sql, ...)
-  local known = check_statement(self, sql)
-  local settings, deadline = begin(self, "query_sql", known, sql, ...)
-  if not settings then return nil, deadline end
-  local list, failed = collect(self, settings, deadline, read, limit)
-  self.link:leave()
-  if not list then return nil, failed end
-  return list, settings
-end
-
-local function execute(self, known, sql, ...)
-  local settings, deadline = begin(self, "exec_sql", known, sql, ...)
-  if not settings then return nil, deadline end
-  local result, failed = read_result(self, deadline, known)
-  self.link:leave()
-  return result, failed
-end
-
--- ---- the public face ----
+-- ---- one statement ----
 
 --- Runs a statement. One that yields rows is run and its rows are dropped.
--- @tparam string sql one statement
+-- @tparam string text one statement
 -- @param ... parameters
--- @treturn table|nil `rows_affected` and `last_insert_id`, which are absent for
--- statements that have none (protocol.md 2.4)
+-- @treturn table|nil `rows_affected` for INSERT, REPLACE, UPDATE and DELETE
+-- (with RETURNING: how many rows), `last_insert_id` for INSERT and REPLACE; an
+-- INSERT that updates (ON CONFLICT) or has no rowid repeats an older id
+-- (protocol.md 2.4)
 -- @treturn table|nil the error; `ambiguous` when the statement may have been
 -- applied
-function Connection:execute(sql, ...)
-  local known = check_statement(self, sql)
-  if not known.yields_rows then
-    local result, failed = execute(self, known, sql, ...)
-    return result, failed
-  end
-  local list, err = query(self, by_position, 1, sql, ...)
-  if not list then return nil, err end
-  return {}
+function Connection:execute(text, ...)
+  return helpers.execute(self, examine(text), nil, ...)
 end
 
 --- Fetches all rows by column name; of duplicate names the last wins.
--- @tparam string sql one statement that yields rows
+-- @tparam string text one statement that yields rows
 -- @param ... parameters
 -- @treturn table|nil list of rows
 -- @treturn table|nil the error
-function Connection:fetch(sql, ...)
-  local list, settings = query(self, by_name, nil, sql, ...)
-  if not list then return nil, settings end
-  return marked(list, settings)
+function Connection:fetch(text, ...)
+  return helpers.fetch(self, examine(text), nil, ...)
 end
 
 --- Fetches all rows by position.
--- @tparam string sql one statement that yields rows
+-- @tparam string text one statement that yields rows
 -- @param ... parameters
 -- @treturn table|nil list of lists; NULL is dqlite.null, so none has a hole
 -- @treturn table|nil the error
-function Connection:fetchall(sql, ...)
-  local list, settings = query(self, by_position, nil, sql, ...)
-  if not list then return nil, settings end
-  return marked(list, settings)
+function Connection:fetchall(text, ...)
+  return helpers.fetchall(self, examine(text), nil, ...)
 end
 
 Connection.fetch_arrays = Connection.fetchall
 
 --- Fetches the first row by column name.
--- @tparam string sql one statement that yields rows
+-- @tparam string text one statement that yields rows
 -- @param ... parameters
 -- @treturn table|nil the row; nil without an error when there is none
 -- @treturn table|nil the error
-function Connection:fetchone(sql, ...)
-  local list, err = query(self, by_name, 1, sql, ...)
-  if not list then return nil, err end
-  return list[1]
+function Connection:fetchone(text, ...)
+  return helpers.fetchone(self, examine(text), nil, ...)
 end
 
 --- Fetches the first column of the first row.
--- @tparam string sql one statement that yields rows
+-- @tparam string text one statement that yields rows
 -- @param ... parameters
 -- @return the value; nil for NULL and when there is no row
 -- @treturn table|nil the error
-function Connection:fetchval(sql, ...)
-  local list, err = query(self, first_value, 1, sql, ...)
-  if not list then return nil, err end
-  return list[1]
+function Connection:fetchval(text, ...)
+  return helpers.fetchval(self, examine(text), nil, ...)
 end
 
 --- Fetches the first column of all rows.
--- @tparam string sql one statement that yields rows
+-- @tparam string text one statement that yields rows
 -- @param ... parameters
 -- @treturn table|nil list of values; NULL is dqlite.null
 -- @treturn table|nil the error
-function Connection:fetchcol(sql, ...)
-  local list, settings = query(self, first_values, nil, sql, ...)
-  if not list then return nil, settings end
-  return marked(list, settings)
+function Connection:fetchcol(text, ...)
+  return helpers.fetchcol(self, examine(text), nil, ...)
 end
 
 --- Fetches everything there is to know about a result.
--- @tparam string sql one statement that yields rows
+-- @tparam string text one statement that yields rows
 -- @param ... parameters; the option `row_types` gives the types of each row
 -- @treturn table|nil the rows by position, `columns` (names), `types` (of the
 -- first row, as in protocol.md 1.4; nil without a row) and `row_types`
 -- @treturn table|nil the error
-function Connection:query(sql, ...)
-  local list, err = query(self, lossless, nil, sql, ...)
-  if not list then return nil, err end
-  return list
+function Connection:query(text, ...)
+  return helpers.query(self, examine(text), nil, ...)
 end
+
+--- Iterates over rows by name, in the memory of a frame. What a `break` leaves
+-- is read by the next call, or by close. In a transaction that writes, fetch
+-- instead: as long as rows are unread the server may hold the write lock.
+-- @tparam string text one statement that yields rows
+-- @param ... parameters; options: `arrays` gives rows by position, `reuse` one
+-- table for all rows. `timeout` is for each frame
+-- @treturn function iterator. Raises the error of a failure, the first one too;
+-- a call on the connection meanwhile ends it
+function Connection:rows(text, ...)
+  return rows.open(self, examine(text), nil, ...)
+end
+
+--- Prepares SELECT, VALUES, WITH, INSERT, REPLACE, UPDATE or DELETE.
+-- @tparam string text one statement
+-- @treturn table|nil a statement: `nparams`, `close`, and the calls above
+-- without the text
+-- @treturn table|nil the error
+function Connection:prepare(text)
+  return statement.prepare(self, examine(text))
+end
+
+-- ---- many statements ----
+
+--- Runs an INSERT, REPLACE, UPDATE or DELETE for each set of parameters, all or
+-- nothing: in a transaction of its own or a savepoint of the open one.
+-- @tparam string text one statement
+-- @tparam table|function list sets (tables), or an iterator that answers them
+-- @tparam[opt] table opts options
+-- @treturn table|nil `rows_affected`, of all of them
+-- @treturn table|nil the error; `index` tells the set
+function Connection:executemany(text, list, opts)
+  return many.execute(self, examine(text), nil, list, opts)
+end
+
+--- Sends statements without waiting for each other's answers. They are not a
+-- transaction; inside of one, writes that could end it go one by one, up to the
+-- first failure. BUSY is not waited for.
+-- @tparam table list entries `{ sql, params... }`; `n` counts trailing nils
+-- @tparam[opt] table opts options; `arrays` gives rows by position
+-- @treturn table|nil for each entry what fetch or execute would answer, or
+-- `{ error = err }`
+-- @treturn table|nil the error when nothing was sent; `index` tells the entry
+function Connection:pipeline(list, opts)
+  return pipeline.run(self, list, opts)
+end
+
+--- Runs a text of several statements, up to the first failure. A transaction
+-- that it has opened by then is rolled back.
+-- @tparam string text statements
+-- @tparam[opt] table opts options; `timeout` is for the whole script
+-- @treturn number|nil how many statements there were
+-- @treturn table|nil the error; `index` and `sql` tell the statement
+function Connection:script(text, opts)
+  return script.run(self, text, opts)
+end
+
+-- ---- transactions ----
+
+--- Runs a function in a transaction; nested, in a savepoint.
+-- @tparam function fn called with the connection. It rolls back when it raises
+-- (raised again), when it returns nil and an error (returned), and when a call
+-- at its level failed (that error is returned)
+-- @tparam[opt] table opts `mode`: "immediate", "deferred", "exclusive", "read";
+-- `on_error` = "commit" keeps what did not fail
+-- @return what `fn` returns, or nil and the error
+function Connection:transaction(fn, opts)
+  return transaction.run(self, fn, opts)
+end
+
+--- Begins a transaction.
+-- @tparam[opt] string mode as for transaction
+-- @treturn table|nil a handle: `commit`, `rollback`
+-- @treturn table|nil the error
+function Connection:begin(mode)
+  return transaction.begin(self, mode)
+end
+
+--- Commits what `begin`, or BEGIN as text, has begun.
+-- @treturn true|nil
+-- @treturn table|nil the error; `ambiguous` when the answer was lost
+function Connection:commit()
+  return transaction.commit(self)
+end
+
+--- Rolls back what `begin`, or BEGIN as text, has begun.
+-- @treturn true|nil
+-- @treturn table|nil the error
+function Connection:rollback()
+  return transaction.rollback(self)
+end
+
+--- May a transaction be open? One that a RELEASE or a failure has ended counts
+-- as open until COMMIT or ROLLBACK.
+-- @treturn boolean
+function Connection:in_transaction()
+  return self.state.maybe_open
+end
+
+-- ---- the connection ----
+
+local PING = sql.examine "SELECT 1"
 
 --- Asks the node for a sign of life, through the open database.
 -- @treturn true|nil
 -- @treturn table|nil the error
 function Connection:ping()
-  local list, err = query(self, by_position, 1, "SELECT 1")
+  local list, err = helpers.fetchall(self, PING, nil)
   if not list then return nil, err end
   return true
 end
 
---- Closes. A transaction that is open is rolled back by the server. Again
--- does nothing.
+--- Asks the server what it can do; what was asked once is remembered.
+-- @treturn table|nil `params_32bit` (more than 255 parameters),
+-- `statement_tail`, `returning` (outside of a transaction), `typed_null` (NULL
+-- in BOOLEAN and date columns arrives as NULL; absent while another connection
+-- holds the lock that finding out needs)
+-- @treturn table|nil the error
+function Connection:features()
+  helpers.check_usable(self)
+  local ready, refused = call.begin(self, self.settings, PING)
+  if not ready then return helpers.failed(self, refused) end
+  self.busy_until = -math.huge -- no wait for a lock
+  local params, err = features.params_32bit(self)
+  local tail, typed
+  if not err then tail, err = features.statement_tail(self) end
+  if not err then
+    typed, err = features.typed_null(self, exchange.control, exchange.lookup)
+  end
+  if err and err.kind == "busy" then err = nil end
+  call.finish(self)
+  if err then return helpers.failed(self, err) end
+  return {
+    params_32bit = params,
+    statement_tail = tail,
+    returning = tail,
+    typed_null = typed,
+  }
+end
+
+--- Closes, once what is left of abandoned rows is read. A transaction that is
+-- open is rolled back by the server. Again does nothing.
 -- @treturn true
 function Connection:close()
-  self.closed = true
-  self.link:close()
+  self.closed, self.live = true, nil
+  self.link:quit()
   return true
 end
 

@@ -3,8 +3,9 @@
 -- A value has `kind`, `message` (safe to print), the three booleans to act on
 -- (`fatal`: the connection is gone; `retryable`: certainly not applied;
 -- `ambiguous`: a write was sent and may have been applied) and, where they are
--- known, `code`, `name`, `raw`, `address` and `sql`. `tostring(err)` is one
--- line, and `"text: " .. err` works.
+-- known, `code`, `name`, `raw`, `address` and `sql`, and `index` where it is
+-- about one of several statements or sets. `tostring(err)` is one line, and
+-- `"text: " .. err` works.
 -- @module dqlite.error
 
 local errors = {}
@@ -88,7 +89,14 @@ errors.codes = CODES
 local SESSION_GONE = { name = "SQLITE_NOTFOUND", kind = "not_leader",
   outcome = REFUSED, fatal = true }
 
-local function meaning(code, text)
+-- 1.18 says this of one statement when it could not begin, whatever the reason:
+-- mostly another connection's lock. It has not run.
+local NOT_BEGUN = { name = "SQLITE_ERROR", kind = "busy", outcome = REFUSED }
+
+local function meaning(code, text, about)
+  if about.one_statement and code == 1 and text == "nonempty statement tail" then
+    return NOT_BEGUN
+  end
   if code == 12 and text:lower():find("no database opened", 1, true) then
     return SESSION_GONE
   end
@@ -170,11 +178,11 @@ end
 --- Makes the error of a FAILURE that a server answered.
 -- @tparam number code as it came
 -- @tparam string text as it came
--- @tparam table about `address`, `sql`, and `write`: could the request have
--- changed the database?
+-- @tparam table about `address`, `sql`, `write`: could the request have changed
+-- the database? and `one_statement`: is it sure to hold but one?
 -- @treturn table the error
 function errors.from_failure(code, text, about)
-  local means = meaning(code, text)
+  local means = meaning(code, text, about)
   local unknown = means.outcome == UNKNOWN
   return errors.new {
     kind = means.kind,

@@ -16,6 +16,8 @@ local dqlite = {
   blob = values.blob,
   real = values.real,
   int64 = values.int64,
+  list = values.list,
+  quote_name = values.quote_name,
 }
 
 assert(core._VERSION == dqlite._VERSION,
@@ -28,9 +30,10 @@ assert(core._VERSION == dqlite._VERSION,
 -- "@abstract"
 -- @tparam[opt] table opts `database` ("default"), `timeout` (15 seconds for
 -- each call), `connect_timeout` (2 seconds for the dial and LEADER), `loop` ("blocking"),
--- `null`, `int64`, `blobs`, `dates`, `array_mt`, `max_message_size` (64 MiB),
--- `max_result_bytes` (256 MiB), `max_rows`, `direct` (do not compare the
--- leader's address with `where`)
+-- `busy_timeout` (5 seconds that a statement waits for another writer),
+-- `statement_cache` (64 texts; 0: none), `null`, `int64`, `blobs`, `dates`,
+-- `array_mt`, `max_message_size` (64 MiB), `max_result_bytes` (256 MiB),
+-- `max_rows`, `direct` (do not compare the leader's address with `where`)
 -- @treturn table|nil a connection
 -- @treturn table|nil the error: "connect", "timeout", "no_leader",
 -- "not_leader" (its field `leader` says who is) or "value" for a name that

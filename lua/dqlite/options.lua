@@ -16,6 +16,18 @@ local function seconds(value)
   end
 end
 
+local function seconds_or_none(value)
+  if type(value) ~= "number" or not (value >= 0) then
+    return "a number of seconds, 0 for none"
+  end
+end
+
+local function count_or_none(value)
+  if type(value) ~= "number" or value < 0 or value % 1 ~= 0 then
+    return "a whole number, 0 for none"
+  end
+end
+
 local function bytes(value)
   if type(value) ~= "number" or value < 8 or value % 1 ~= 0 then
     return "a whole number of bytes"
@@ -79,6 +91,7 @@ end
 
 local CALL = {
   timeout = seconds,
+  busy_timeout = seconds_or_none,
   null = anything,
   int64 = int64,
   blobs = one_of("string", "wrap"),
@@ -92,6 +105,7 @@ local CALL = {
 local CONNECT = {
   database = text,
   connect_timeout = seconds,
+  statement_cache = count_or_none,
   loop = loop,
   max_message_size = frame_bytes,
   direct = flag,
@@ -99,15 +113,32 @@ local CONNECT = {
 for name, check in pairs(CALL) do CONNECT[name] = check end
 CONNECT.row_types = nil
 
+-- Of the calls that give rows in several shapes, or one at a time.
+local SHAPES = {
+  rows = { arrays = flag, reuse = flag },
+  pipeline = { arrays = flag },
+}
+for _, known in pairs(SHAPES) do
+  for name, check in pairs(CALL) do known[name] = check end
+  known.row_types = nil
+end
+
+local TRANSACTION = {
+  mode = one_of("immediate", "deferred", "exclusive", "read"),
+  on_error = one_of("rollback", "commit"),
+}
+
 local LATER = {
-  busy_timeout = true, statement_cache = true, redirect = true, dial = true,
-  translate = true, tls = true, on_event = true, consistency = true,
+  redirect = true, dial = true, translate = true, tls = true, on_event = true,
+  consistency = true,
 }
 
 options.DEFAULTS = {
   database = "default",
   timeout = 15,
   connect_timeout = 2,
+  busy_timeout = 5,
+  statement_cache = 64,
   loop = "blocking",
   int64 = "string",
   blobs = "string",
@@ -167,10 +198,21 @@ end
 --- The settings of one call.
 -- @tparam table given the call's options
 -- @tparam table settings the connection's
+-- @tparam[opt] string shaped "rows" or "pipeline", which have options of their
+-- own
 -- @treturn table all settings
-function options.call(given, settings)
-  check(given, CALL)
+function options.call(given, settings, shaped)
+  check(given, SHAPES[shaped] or CALL)
   return merge(given, settings)
+end
+
+--- The settings of a transaction.
+-- @tparam[opt] table given `mode` and `on_error`
+-- @treturn table
+function options.transaction(given)
+  check(given or {}, TRANSACTION)
+  given = given or {}
+  return { mode = given.mode or "immediate", on_error = given.on_error or "rollback" }
 end
 
 return options

@@ -2,6 +2,7 @@
 -- @module dqlite.values
 
 local core = require "dqlite.core"
+local errors = require "dqlite.error"
 
 local values = {
   --- SQL's NULL, equal to ngx.null and cjson.null.
@@ -13,6 +14,31 @@ local values = {
   --- int64(digits): an integer of 64 bits, from decimal digits or a number.
   int64 = core.int64,
 }
+
+--- Packs values for an IN list into one parameter:
+-- `WHERE id IN (SELECT value FROM json_each(?))`.
+-- @tparam table list integers, reals, strings, booleans (1 and 0), nulls; `n`
+-- counts trailing nils
+-- @treturn string JSON. Raises for what JSON cannot carry: blobs, a NUL
+function values.list(list)
+  if type(list) ~= "table" then
+    errors.misuse("a list is a table, not a " .. type(list))
+  end
+  local ok, text = pcall(core.list, list)
+  if ok then return text end
+  return errors.raised(text)
+end
+
+--- Quotes a name of a table or column for SQL.
+-- @tparam string name
+-- @treturn string in double quotes. Raises for a NUL, which cannot travel
+function values.quote_name(name)
+  if type(name) ~= "string" then
+    errors.misuse("a name is a string, not a " .. type(name))
+  end
+  if name:find("\0", 1, true) then errors.misuse("a NUL in a name cannot travel") end
+  return '"' .. name:gsub('"', '""') .. '"'
+end
 
 -- LuaJIT's 64-bit integers can be told apart and made only from Lua.
 if rawget(_G, "jit") then

@@ -4,10 +4,10 @@
 --    local server = scripted.server { QUERY_SQL = { scripted.rows {...} } }
 --    local conn = dqlite.connect(server.address, { loop = server.loop })
 --
--- An answer is a list of frames (bytes) or a function of the request that
--- returns one; "close" in the list closes the connection, and a request
--- without an answer stays unanswered. `server.sent` has the decoded requests,
--- `server.writes` the bytes of each send.
+-- An answer is a list of frames (bytes) or a function of the request and its
+-- stream that returns one; "close" in the list closes the connection, and a
+-- request without an answer stays unanswered. `server.sent` has the decoded
+-- requests, `server.writes` the bytes of each send.
 local dqlite = require "dqlite"
 local wire = require "dqlite.wire"
 
@@ -42,17 +42,34 @@ end
 local Stream = {}
 Stream.__index = Stream
 
+-- The requests that the client has not read the whole answer of.
+local function unanswered(self)
+  while self.ends[1] and self.ends[1] <= self.taken do
+    table.remove(self.ends, 1)
+  end
+  return #self.ends
+end
+
 local function answer(self, request)
   local server = self.server
   server.sent[#server.sent + 1] = request
+  request.write = #server.writes
   local frames = server.answers[request.name]
-  if type(frames) == "function" then frames = frames(request) end
+  if self.silent then frames = nil end
+  if type(frames) == "function" then frames = frames(request, self) end
   for _, bytes in ipairs(frames or {}) do
     self.incoming[#self.incoming + 1] = bytes
+    self.queued = self.queued + 1
   end
+  self.silent = request.name ~= "HANDSHAKE"
+    and (not frames or #frames == 0 or frames[#frames] == "close")
+  self.ends[#self.ends + 1] = self.queued
+  server.ahead = math.max(server.ahead, unanswered(self))
 end
 
 function Stream:send(session)
+  local refused = self.server.refuse_send
+  if refused then return nil, refused, "nothing of it was taken" end
   local bytes = session:take()
   self.server.writes[#self.server.writes + 1] = bytes
   self.decoder:feed(bytes)
@@ -68,7 +85,10 @@ end
 local function next_chunk(self)
   local bytes = table.remove(self.incoming, 1)
   local chunk = self.server.chunk
-  if bytes == "close" or #bytes <= chunk then return bytes end
+  if bytes == "close" or #bytes <= chunk then
+    self.taken = self.taken + 1
+    return bytes
+  end
   table.insert(self.incoming, 1, bytes:sub(chunk + 1))
   return bytes:sub(1, chunk)
 end
@@ -103,6 +123,10 @@ local function connect(server)
     server = server,
     decoder = wire.decoder("request"),
     incoming = {},
+    queued = 0, -- frames that were put into it
+    taken = 0, -- and that the client has received
+    ends = {}, -- of the requests on their way: the number of the last frame
+    silent = false, -- a request stays unanswered, and so do all behind it
     closed = false,
   }, Stream)
 end
@@ -120,6 +144,8 @@ function scripted.server(answers)
     delay = 0, -- seconds that each receive takes
     chunk = math.huge, -- bytes of each receive at most
     slept = 0, -- seconds
+    refuse_send = nil, -- the kind of error of sends, nothing of which leaves
+    ahead = 0, -- the most requests that were on their way at once
   }
   server.answers = opening(server.address)
   for name, frames in pairs(answers or {}) do server.answers[name] = frames end
@@ -134,16 +160,20 @@ function scripted.server(answers)
   return server
 end
 
---- A connection to a server of these answers, and the server, whose `bytes()`
--- counts what was sent since.
-function scripted.open(answers, opts)
-  local server = scripted.server(answers)
+--- A connection to a server that was made, whose `bytes()` counts what was sent
+-- since.
+function scripted.connect(server, opts)
   opts = opts or {}
   opts.loop = server.loop
   local conn = assert(dqlite.connect(server.address, opts))
   local before = scripted.bytes_sent(server)
   server.bytes = function() return scripted.bytes_sent(server) - before end
   return conn, server
+end
+
+--- A connection to a new server of these answers, and the server.
+function scripted.open(answers, opts)
+  return scripted.connect(scripted.server(answers), opts)
 end
 
 --- How many bytes were sent.

@@ -149,7 +149,7 @@ describe("options of connect", function()
   end)
 
   it("that come later say so", function()
-    assert.matches("'busy_timeout' is unsupported", raised { busy_timeout = 1 })
+    assert.matches("'redirect' is unsupported", raised { redirect = {} })
     assert.matches("\"luv\" is unsupported", raised { loop = "luv" })
   end)
 
@@ -157,7 +157,7 @@ describe("options of connect", function()
     for name, value in pairs {
       timeout = 0, connect_timeout = -1, database = 5, loop = "fast", int64 = "float",
       blobs = true, dates = "x", array_mt = 1, max_rows = 0, max_result_bytes = 1.5,
-      max_message_size = 2 ^ 40, direct = "yes",
+      busy_timeout = -1, statement_cache = 1.5, max_message_size = 2 ^ 40, direct = "yes",
     } do
       assert.matches("option '" .. name .. "' must be", raised { [name] = value })
     end

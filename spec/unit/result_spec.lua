@@ -1,7 +1,13 @@
 local dqlite = require "dqlite"
 local scripted = require "spec.support.scripted"
 
-local open = scripted.open
+-- Without the statement cache: each statement goes as text.
+local function open(answers, opts)
+  opts = opts or {}
+  opts.statement_cache = 0
+  return scripted.open(answers, opts)
+end
+
 local null = dqlite.null
 
 local one_row = { scripted.rows { columns = { "a" }, { 1 } } }

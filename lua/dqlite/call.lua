@@ -1,0 +1,212 @@
+--- A call on a connection, from its begin to its end: what has to be done before
+-- a statement may leave. Rows that are still being read are ended, a transaction
+-- that may be gone is asked for, the server is asked what it can do, and before
+-- 1.15 a RETURNING gets a transaction of its own.
+--
+-- A connection here has, beside what dqlite.exchange needs: `found` (features),
+-- `level` (of its transaction), `live` (rows that are read), `working` (what
+-- sends ahead).
+-- @module dqlite.call
+
+local core = require "dqlite.core"
+local errors = require "dqlite.error"
+local exchange = require "dqlite.exchange"
+local features = require "dqlite.features"
+local links = require "dqlite.link"
+local schema = require "dqlite.schema"
+local scopes = require "dqlite.scope"
+local states = require "dqlite.state"
+
+local call = {}
+
+local COUNTED_IN_A_BYTE = 255 -- parameters
+
+-- What is left of a call's time for its last try, when it waits for a lock.
+local LAST_TRY = 0.05 -- seconds, at most a quarter of the time
+
+-- What may run though the transaction that it is about may be gone.
+local UNDOES = { rollback = true, rollback_to = true }
+
+-- A transaction of the library's, after a failure that may have ended it: what
+-- comes next must not run by itself and stay. BEGIN tells (hazards.md,
+-- Transactions and writes).
+local function confirm_open(conn)
+  local level = conn.level
+  if level.gone then return nil, level.gone end
+  local began, err = exchange.control(conn, "BEGIN")
+  if not began then
+    if states.says_open(err) then return true end
+    return nil, err
+  end
+  exchange.control(conn, "ROLLBACK")
+  level.gone = errors.new {
+    kind = "sql",
+    message = "an earlier failure has ended the transaction: all of it was rolled back",
+    address = conn.address,
+    sql = conn.sql,
+  }
+  return nil, level.gone
+end
+
+local function check_features(conn, known)
+  if known.params <= COUNTED_IN_A_BYTE then return true end
+  local can, err = features.params_32bit(conn)
+  if err then return nil, err end
+  if can then return true end
+  return nil, errors.new {
+    kind = "unsupported",
+    message = ("%d parameters: this server takes 255 at most (before 1.12)"):format(
+      known.params),
+    address = conn.address,
+    sql = conn.sql,
+  }
+end
+
+local function use_reading(conn, settings)
+  if conn.reading == settings then return end
+  conn.link.core:reading(settings.int64, settings.blobs == "wrap",
+    settings.dates == "raw")
+  conn.reading = settings
+end
+
+-- Rows that nobody will read: theirs to know, ours to get out of the way.
+local function end_rows(conn)
+  local live = conn.live
+  conn.live = nil
+  local drained, why = conn.link:drain()
+  if conn.link.dropped then conn.state:failed(live.known, conn.link.dropped) end
+  if drained then return true end
+  conn.write = false
+  return nil, conn.link:fail("closed", "a result was abandoned, and " .. why)
+end
+
+local function check_free(conn)
+  local owner = conn.link.owner
+  if conn.working and owner and not links.is_dead(owner) then
+    errors.misuse("the connection is in use by " .. conn.working .. " that is under way")
+  end
+  conn.working = nil
+  local free, err = conn.link:check()
+  if not free then return nil, err end
+  if conn.live then return end_rows(conn) end
+  if conn.link.core:outstanding() == 0 then return true end
+  return nil, conn.link:fail("protocol", "an answer that an earlier call has left")
+end
+
+--- Begins a call; `finish` ends it, and so does a failing `begin`.
+-- @tparam table conn the connection
+-- @tparam table settings of the call
+-- @tparam table known from dqlite.sql
+-- @tparam[opt] number deadline of the loop's now(); else from the settings
+-- @treturn true|nil
+-- @treturn table|nil the error
+function call.begin(conn, settings, known, deadline)
+  if known.problem then
+    return nil, errors.new {
+      kind = known.problem,
+      message = known.reason,
+      sql = known.text,
+    }
+  end
+  local free, err = check_free(conn)
+  if not free then return nil, err end
+  local link, now = conn.link, conn.link.loop.now()
+  conn.deadline = deadline or now + settings.timeout
+  local last_try = math.min(LAST_TRY, settings.timeout / 4)
+  conn.busy_until = math.min(now + settings.busy_timeout, conn.deadline - last_try)
+  conn.sql = known.text
+  conn.cache:give_up()
+  use_reading(conn, settings)
+  link:enter()
+  local ready = true
+  if conn.level and not conn.state.surely_open and not UNDOES[known.kind] then
+    ready, err = confirm_open(conn)
+  end
+  if ready then ready, err = check_features(conn, known) end
+  if not ready then link:leave() end
+  return ready, err
+end
+
+--- Ends a call.
+-- @tparam table conn the connection
+-- @tparam[opt] table err of the call; misuse is raised
+function call.finish(conn, err)
+  conn.link:leave()
+  if err and err.misuse then errors.misuse(err.misuse) end
+end
+
+-- ---- RETURNING ----
+
+-- Before 1.15 a RETURNING outside of a transaction is not replicated, and the
+-- next write aborts the node (hazards.md, Requests that kill). With a `*` it
+-- needs one on every server: see dqlite.schema.
+local function must_wrap(conn, known)
+  if not known.returning or conn.state.surely_open then return false end
+  if known.returns_star then return true end
+  local can, err = features.statement_tail(conn)
+  if err then return nil, err end
+  return not can
+end
+
+-- A RETURNING inside of a transaction.
+local function run_inside(conn, settings, known, id, read, limit, ...)
+  if known.returns_star then
+    local looked, err = exchange.lookup(conn, schema.LOOK)
+    if not looked then return nil, err end
+  end
+  return exchange.run(conn, settings, known, id, read, limit, ...)
+end
+
+local function run_wrapped(conn, settings, known, id, read, limit, ...)
+  local scope, refused = scopes.open(conn, "BEGIN IMMEDIATE", "join")
+  if scope == nil then return nil, refused end
+  local answer, err = run_inside(conn, settings, known, id, read, limit, ...)
+  if not scope then return answer, err end
+  local kept, failed
+  if answer then kept, failed = scopes.keep(conn, scope) end
+  if kept then return answer end
+  scopes.undo(conn, scope)
+  return nil, err or failed
+end
+
+-- ---- the whole ----
+
+--- Runs a statement inside a call.
+-- @return as exchange.run
+function call.run(conn, settings, known, id, read, limit, ...)
+  local wrap, err = must_wrap(conn, known)
+  if wrap == nil then return nil, err end
+  local run = wrap and run_wrapped or run_inside
+  return run(conn, settings, known, id, read, limit, ...)
+end
+
+-- Is something sent ahead of the statement?
+local function asks_first(conn, known)
+  return known.returning or known.unstable or known.params > COUNTED_IN_A_BYTE
+    or conn.level and not conn.state.surely_open
+end
+
+--- Finds wrong parameters before anything else is sent; where nothing is, the
+-- statement itself is refused.
+-- @treturn table|nil the error; misuse raises
+function call.refusal(conn, known, ...)
+  if known.problem or not asks_first(conn, known) then return nil end
+  local fine, kind, reason = core.check_params(known.numbering, ...)
+  if fine then return nil end
+  if kind == "misuse" then errors.misuse(reason) end
+  return errors.new { kind = kind, message = errors.visible(reason), sql = known.text }
+end
+
+--- A whole call: begin, run, finish.
+-- @return as run
+function call.perform(conn, settings, known, id, read, limit, ...)
+  local wrong = call.refusal(conn, known, ...)
+  if wrong then return nil, wrong end
+  local ready, refused = call.begin(conn, settings, known)
+  if not ready then return nil, refused end
+  local answer, err = call.run(conn, settings, known, id, read, limit, ...)
+  call.finish(conn, err)
+  return answer, err
+end
+
+return call

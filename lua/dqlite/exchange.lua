@@ -1,0 +1,219 @@
+--- One statement's way to the server and back, inside of a call: by its text or
+-- by the id of a prepared statement, with what rides behind it, again while
+-- another connection holds the lock.
+--
+-- A connection here has: `link`, `settings`, `cache`, `state`, and for the call
+-- under way `deadline`, `busy_until`, `sql`, `write`.
+-- @module dqlite.exchange
+
+local errors = require "dqlite.error"
+local features = require "dqlite.features"
+local result = require "dqlite.result"
+local schema = require "dqlite.schema"
+local sql = require "dqlite.sql"
+
+local exchange = {}
+
+local SHORTEST_WAIT, LONGEST_WAIT = 0.001, 0.025 -- seconds between two tries
+local BUSY_SNAPSHOT = 517 -- the transaction must begin anew
+
+-- ---- sending ----
+
+--- The error of a request that was refused before a byte left. Misuse is to be
+-- raised, but not before the call has ended: `{ misuse = text }`.
+function exchange.unsent(conn, kind, reason)
+  if kind == "misuse" then return { misuse = reason } end
+  if kind == "value" or kind == "unsupported" then
+    return errors.new { kind = kind, message = errors.visible(reason), sql = conn.sql }
+  end
+  return conn.link:fail(kind, reason)
+end
+
+--- Queues what rides behind a statement: FINALIZE of ids that nobody will send
+-- any more, PREPARE of a text that is sent the second time.
+-- @tparam table conn the connection
+-- @tparam[opt] table entry of the cache
+-- @treturn number how many FINALIZE
+-- @treturn table|nil the entry, when PREPARE was sent for it
+function exchange.ride(conn, entry)
+  local session, doomed = conn.link.core, conn.cache.doomed
+  local count = #doomed
+  for i = count, 1, -1 do session:finalize(table.remove(doomed, i)) end
+  if not entry or not session:prepare(entry.text, conn.prepare_schema) then return count end
+  entry.asked = true
+  return count, entry
+end
+
+--- Queues a statement: by its id, or by one that the cache has, else as text.
+-- @treturn true|nil
+-- @treturn table|nil the error; or the cache's entry that asks for a PREPARE
+function exchange.write(conn, known, id, as_query, ...)
+  local session, numbering, entry = conn.link.core, known.numbering, nil
+  local sent, kind, reason
+  if not id then id, entry = conn.cache:route(known) end
+  if id and as_query then
+    sent, kind, reason = session:query(id, numbering, ...)
+  elseif id then
+    sent, kind, reason = session:exec(id, numbering, ...)
+  elseif as_query then
+    sent, kind, reason = session:query_sql(known.text, numbering, ...)
+  else
+    sent, kind, reason = session:exec_sql(known.text, numbering, ...)
+  end
+  if not sent then return nil, exchange.unsent(conn, kind, reason) end
+  return true, entry
+end
+
+-- The same for a statement that is alone on its way.
+local function send(conn, known, id, as_query, ...)
+  local sent, entry = exchange.write(conn, known, id, as_query, ...)
+  if not sent then return nil, entry end
+  local link, state = conn.link, conn.state
+  link.yields_rows = as_query
+  link.holds_lock = state.maybe_open or known.returning
+  conn.write = state:in_doubt(known)
+  if entry or conn.cache.doomed[1] then
+    conn.finalizing, conn.preparing = exchange.ride(conn, entry)
+  end
+  link.queued = link.core:pending()
+  return true
+end
+
+-- ---- receiving ----
+
+--- Reads the answer to an entry's PREPARE. A text that cannot be prepared goes
+-- on as text; servers of 1.12 to 1.14 are asked again with schema 0.
+-- @treturn boolean was there an answer?
+function exchange.read_prepared(conn, entry)
+  local link = conn.link
+  local name = link:reply(conn.deadline, conn)
+  if name == "STMT" then
+    local id, params = link.core:statement()
+    conn.cache:learn(entry, id, params)
+  elseif name then
+    local err = link:failure(conn)
+    if features.is_unknown(err) then
+      conn.prepare_schema, entry.asked = 0, false
+    end
+    return not err.fatal
+  end
+  return name ~= nil
+end
+
+--- Reads the answers to what rode behind a statement.
+-- @tparam table conn the connection
+-- @tparam number finalizing how many FINALIZE
+-- @tparam[opt] table entry that PREPARE was sent for
+function exchange.read_riders(conn, finalizing, entry)
+  local link = conn.link
+  if not link.stream then return end
+  conn.write = false
+  for _ = 1, finalizing do
+    local name = link:reply(conn.deadline, conn)
+    if name == "FAILURE" then link:failure(conn) end
+    if not link.stream then return end
+  end
+  if entry then exchange.read_prepared(conn, entry) end
+end
+
+local function receive(conn, settings, known, read, limit)
+  local answer, err
+  if read then
+    answer, err = result.rows(conn, settings, read, limit)
+  else
+    answer, err = result.counts(conn, known)
+  end
+  if err then conn.state:failed(known, err) else conn.state:succeeded(known) end
+  local finalizing, entry = conn.finalizing, conn.preparing
+  conn.finalizing, conn.preparing = 0, nil
+  if entry or finalizing > 0 then
+    if conn.link.stream then conn.link.yields_rows = false end
+    exchange.read_riders(conn, finalizing, entry)
+  end
+  return answer, err
+end
+
+-- Sends and receives once. `read` is a reader of dqlite.result; without one
+-- the statement goes through EXEC.
+local function attempt(conn, settings, known, id, read, limit, ...)
+  local sent, refused = send(conn, known, id, read ~= nil, ...)
+  if not sent then return nil, refused end
+  return receive(conn, settings, known, read, limit)
+end
+
+-- The same for a text whose columns follow the schema.
+local function attempt_unstable(conn, settings, known, read, limit, ...)
+  local lead = schema.lead(conn)
+  local sent, refused = send(conn, known, nil, true, ...)
+  schema.trail(conn, lead)
+  local readable, wrong = schema.read_lead(conn, lead)
+  local answer, err = nil, refused
+  if sent and readable then
+    answer, err = receive(conn, settings, known, read, limit)
+  end
+  schema.read_trail(conn, lead)
+  if wrong then return nil, wrong end
+  return answer, err
+end
+
+-- ---- waiting for a lock ----
+
+-- May it be run again? Only what ran by itself, or would have begun the
+-- transaction: nothing of it has happened, and nobody has seen it.
+local function is_repeatable(conn, known, err)
+  if err.kind ~= "busy" or err.code == BUSY_SNAPSHOT then return false end
+  return known.kind == "begin" or not conn.state.maybe_open
+end
+
+--- Waits before a statement that was answered with BUSY is sent again.
+-- @treturn boolean may it be?
+-- @treturn table|nil the error of a connection that was lost meanwhile
+function exchange.wait_busy(conn, known, err)
+  local link = conn.link
+  if not is_repeatable(conn, known, err) then return false end
+  local pause = SHORTEST_WAIT + math.random() * (LONGEST_WAIT - SHORTEST_WAIT)
+  if link.loop.now() + pause >= conn.busy_until then return false end
+  link.loop.sleep(pause)
+  if not link.stream then return false, link:ended() end
+  return true
+end
+
+--- Runs a statement, again while it is BUSY and may be.
+-- @tparam table conn the connection
+-- @tparam table settings of the call
+-- @tparam table known from dqlite.sql
+-- @tparam[opt] number id of a prepared statement
+-- @tparam[opt] function read a reader of dqlite.result; nil: through EXEC
+-- @tparam[opt] number limit of rows
+-- @param ... parameters: one by one, or one table
+-- @treturn table|nil what was read
+-- @treturn table|nil the error
+function exchange.run(conn, settings, known, id, read, limit, ...)
+  while true do
+    local answer, err
+    if known.unstable and not id and read ~= result.count then
+      answer, err = attempt_unstable(conn, settings, known, read, limit, ...)
+    else
+      answer, err = attempt(conn, settings, known, id, read, limit, ...)
+    end
+    if answer then return answer end
+    local again, lost = exchange.wait_busy(conn, known, err)
+    if not again then return nil, lost or err end
+  end
+end
+
+--- Runs a statement of the library's own inside a call, such as BEGIN.
+-- @treturn table|nil an answer
+-- @treturn table|nil the error
+function exchange.control(conn, text)
+  return exchange.run(conn, conn.settings, sql.examine(text), nil, nil, nil)
+end
+
+--- Runs a query of the library's own inside a call.
+-- @treturn table|nil the rows by position
+-- @treturn table|nil the error
+function exchange.lookup(conn, text)
+  return exchange.run(conn, conn.settings, sql.examine(text), nil, result.by_position, nil)
+end
+
+return exchange

@@ -1,0 +1,190 @@
+--- The calls that connections and prepared statements share: execute, the
+-- fetch helpers, query. Each takes the connection, what is known of the
+-- statement, its id when it is prepared, and the parameters as a user gives
+-- them: one by one, or one table that options may follow.
+-- @module dqlite.helpers
+
+local call = require "dqlite.call"
+local errors = require "dqlite.error"
+local links = require "dqlite.link"
+local options = require "dqlite.options"
+local result = require "dqlite.result"
+
+local helpers = {}
+
+-- ---- what every public call begins with ----
+
+-- A transaction(fn) belongs to the coroutine that runs fn.
+local function check_level(conn)
+  local level = conn.level
+  if not level or not level.scoped or level.owner == links.running() then return end
+  if not links.is_dead(level.owner) then
+    errors.misuse("the connection is in a transaction of another coroutine")
+  end
+  conn.link:fail("closed", "a transaction was broken off")
+end
+
+--- Raises after close, and in a coroutine that the transaction is not of.
+function helpers.check_usable(conn)
+  if conn.closed then errors.misuse("the connection is closed") end
+  check_level(conn)
+end
+
+--- Is control of the transaction by a statement out of place here?
+function helpers.check_control(conn, known)
+  local level = conn.level
+  if not level or not level.scoped or not known.control then return end
+  if known.kind == "begin" or known.kind == "commit" or known.kind == "rollback" then
+    errors.misuse(known.verb .. " inside transaction(): return, or raise")
+  end
+end
+
+--- The error of a statement that is not sent.
+function helpers.refuse(kind, reason, known)
+  return errors.new { kind = kind, message = reason, sql = known.text }
+end
+local refuse = helpers.refuse
+
+--- The error of rows that are asked of a statement without any; nil for others.
+function helpers.check_yields_rows(known)
+  if known.problem or known.yields_rows ~= false then return nil end
+  return refuse("value", known.verb .. " yields no rows: use execute", known)
+end
+
+--- The error of a write in a transaction that only reads; nil for others.
+function helpers.check_reads_only(conn, known)
+  local level = conn.level
+  if not level or not level.read_only or not known.writes or known.control then return end
+  return refuse("policy", known.verb .. " in a transaction that only reads", known)
+end
+
+--- Remembers the first failure at a transaction's level: unless somebody cares
+-- it is rolled back.
+-- @treturn nil
+-- @treturn table the error
+function helpers.failed(conn, err)
+  local level = conn.level
+  if level and not level.failed then level.failed = err end
+  return nil, err
+end
+
+--- The settings of a call from its arguments: parameters one by one, or one
+-- table that options may follow.
+-- @tparam[opt] string shaped as for options.call
+-- @treturn table
+function helpers.settings(conn, shaped, n, first, opts)
+  if type(first) ~= "table" then return conn.settings end
+  if n > 2 then
+    errors.misuse("behind a table of parameters come only the options")
+  end
+  if opts == nil then return conn.settings end
+  return options.call(opts, conn.settings, shaped)
+end
+
+--- COMMIT or ROLLBACK as text ends a transaction that has a handle, too.
+function helpers.end_handle(conn, known)
+  local level = conn.level
+  if not level or level.scoped then return end
+  if known.kind == "commit" or known.kind == "rollback" then
+    level.handle.done = true
+    conn.level = nil
+  end
+end
+
+--- Raises for a list with a hole, whose rest nobody would see.
+function helpers.check_list(list, what)
+  local highest, found = 0, 0
+  for key in pairs(list) do
+    if type(key) == "number" then
+      found = found + 1
+      if key > highest then highest = key end
+    end
+  end
+  if found ~= highest then errors.misuse(what .. " with a hole") end
+end
+
+-- ---- one statement ----
+
+local function run(conn, known, id, read, limit, ...)
+  helpers.check_usable(conn)
+  helpers.check_control(conn, known)
+  local settings = helpers.settings(conn, nil, select("#", ...), ...)
+  local wrong = helpers.check_reads_only(conn, known)
+  if wrong then return helpers.failed(conn, wrong) end
+  local first = ...
+  local answer, err
+  if type(first) == "table" then
+    answer, err = call.perform(conn, settings, known, id, read, limit, first)
+  else
+    answer, err = call.perform(conn, settings, known, id, read, limit, ...)
+  end
+  if not answer then return helpers.failed(conn, err) end
+  if known.control then helpers.end_handle(conn, known) end
+  return answer, settings
+end
+
+local function fetch(conn, known, id, read, limit, ...)
+  local wrong = helpers.check_yields_rows(known)
+  if wrong then
+    helpers.check_usable(conn)
+    return helpers.failed(conn, wrong)
+  end
+  return run(conn, known, id, read, limit, ...)
+end
+
+--- See Connection:execute.
+function helpers.execute(conn, known, id, ...)
+  if not known.yields_rows then
+    local answer, err = run(conn, known, id, nil, nil, ...)
+    if not answer then return nil, err end
+    return answer
+  end
+  local list, err = run(conn, known, id, result.count, nil, ...)
+  if not list then return nil, err end
+  if known.returning then return { rows_affected = list.count } end
+  return {}
+end
+
+--- See Connection:fetch.
+function helpers.fetch(conn, known, id, ...)
+  local list, settings = fetch(conn, known, id, result.by_name, nil, ...)
+  if not list then return nil, settings end
+  return result.finished(list, settings)
+end
+
+--- See Connection:fetchall.
+function helpers.fetchall(conn, known, id, ...)
+  local list, settings = fetch(conn, known, id, result.by_position, nil, ...)
+  if not list then return nil, settings end
+  return result.finished(list, settings)
+end
+
+--- See Connection:fetchone.
+function helpers.fetchone(conn, known, id, ...)
+  local list, err = fetch(conn, known, id, result.by_name, 1, ...)
+  if not list then return nil, err end
+  return list[1]
+end
+
+--- See Connection:fetchval.
+function helpers.fetchval(conn, known, id, ...)
+  local list, err = fetch(conn, known, id, result.first_value, 1, ...)
+  if not list then return nil, err end
+  return list[1]
+end
+
+--- See Connection:fetchcol.
+function helpers.fetchcol(conn, known, id, ...)
+  local list, settings = fetch(conn, known, id, result.first_values, nil, ...)
+  if not list then return nil, settings end
+  return result.finished(list, settings)
+end
+
+--- See Connection:query.
+function helpers.query(conn, known, id, ...)
+  local list, err = fetch(conn, known, id, result.lossless, nil, ...)
+  if not list then return nil, err end
+  return list
+end
+
+return helpers

@@ -1,0 +1,168 @@
+--- Rows one at a time, in the memory of one frame: an iterator that reads the
+-- next frame when the last one is used up. What a `break` leaves unread is
+-- drained by the connection's next call, or by `close` (hazards.md, Waiting).
+-- @module dqlite.rows
+
+local call = require "dqlite.call"
+local errors = require "dqlite.error"
+local exchange = require "dqlite.exchange"
+local helpers = require "dqlite.helpers"
+local result = require "dqlite.result"
+local schema = require "dqlite.schema"
+
+local rows = {}
+
+-- One result that is being read.
+local Rows = {}
+Rows.__index = Rows
+
+-- Ends it for good and raises the reason, as iterators do.
+local function give_up(self, err)
+  local conn = self.conn
+  if conn.live == self then conn.live = nil end
+  self.ended = true
+  if conn.link.stream then conn.link:drain() end
+  helpers.failed(conn, err)
+  error(err, 0)
+end
+
+-- The next frame. Each has the whole timeout: a slow reader is no failure.
+local function read_frame(self)
+  local conn, link = self.conn, self.conn.link
+  conn.deadline = link.loop.now() + self.settings.timeout
+  link:enter()
+  local name, last = link:reply(conn.deadline, conn)
+  link:leave()
+  if name == "ROWS" then
+    self.last = last
+    return true
+  end
+  local err = name and link:failure(conn) or last
+  conn.state:failed(self.known, err)
+  return nil, err
+end
+
+local function finish(self)
+  local conn, link = self.conn, self.conn.link
+  conn.live = nil
+  self.ended = true
+  conn.deadline = link.loop.now() + self.settings.timeout
+  link:enter()
+  schema.read_trail(conn, self.lead)
+  exchange.read_riders(conn, self.finalizing)
+  link:leave()
+  return nil
+end
+
+-- What it raises ("not enough memory") leaves the link broken.
+local function next_row(self)
+  local link, settings = self.conn.link, self.settings
+  local row, kind, reason
+  link.broken = true
+  if settings.arrays then
+    row, kind, reason = link.core:row_by_position(settings.null_by_position, self.into)
+  else
+    row, kind, reason = link.core:row_by_name(settings.null_by_name, self.columns, self.into)
+  end
+  link.broken = false
+  return row, kind, reason
+end
+
+local function check_step(self)
+  local conn = self.conn
+  if conn.link.owner or conn.link.broken then conn.link:check() end
+  if not conn.link.stream then error(conn.link:ended(), 0) end
+  if conn.live ~= self then
+    error(errors.new { kind = "closed", message = "the rows were ended by a later call" }, 0)
+  end
+end
+
+local function step(self)
+  if self.ended then return nil end
+  check_step(self)
+  while true do
+    local row, kind, reason = next_row(self)
+    if row then return row end
+    if kind then give_up(self, self.conn.link:fail(kind, reason, self.conn)) end
+    if self.last then return finish(self) end
+    local ok, err = read_frame(self)
+    if not ok then give_up(self, err) end
+  end
+end
+
+-- Sends the statement and reads the first frame, again while it is BUSY.
+local function start(self, known, id, ...)
+  local conn, link = self.conn, self.conn.link
+  local unstable = known.unstable and not id
+  while true do
+    self.lead = unstable and schema.lead(conn) or 0
+    local sent, err = exchange.write(conn, known, id, true, ...)
+    schema.trail(conn, self.lead)
+    self.finalizing = exchange.ride(conn)
+    link.yields_rows, link.holds_lock, link.queued = true, conn.state.maybe_open, nil
+    conn.write = conn.state:in_doubt(known)
+    local readable, wrong = schema.read_lead(conn, self.lead)
+    if sent and readable then sent, err = read_frame(self) end
+    if sent and readable and not wrong then return true end
+    if link.stream then link:drain() end
+    local again, lost = exchange.wait_busy(conn, known, wrong or err)
+    if not again then return nil, lost or wrong or err end
+  end
+end
+
+local function open(conn, settings, known, id, ...)
+  local wrong = call.refusal(conn, known, ...)
+  if wrong then return nil, wrong end
+  local self = setmetatable({
+    conn = conn,
+    known = known,
+    settings = settings,
+    into = settings.reuse and {} or nil, -- the one table for all rows
+    columns = nil, -- names, for rows by name
+    lead = 0, -- answers that came before, as in dqlite.schema
+    finalizing = 0, -- answers that come behind
+    last = false, -- no frame follows the current one
+    ended = false,
+  }, Rows)
+  local ready, err = call.begin(conn, settings, known)
+  if not ready then return nil, err end
+  local started, failed = start(self, known, id, ...)
+  call.finish(conn, failed)
+  if not started then return nil, failed end
+  if not settings.arrays then self.columns = conn.link.core:columns() end
+  conn.live = self
+  return function() return step(self) end
+end
+
+-- A write holds the server's lock until its last row is read, and before 1.15
+-- it needs a COMMIT behind it: RETURNING is fetched as a whole.
+local function open_fetched(conn, settings, known, id, ...)
+  local read = settings.arrays and result.by_position or result.by_name
+  local list, err = call.perform(conn, settings, known, id, read, nil, ...)
+  if not list then return nil, err end
+  local i = 0
+  return function()
+    i = i + 1
+    return list[i]
+  end
+end
+
+--- See Connection:rows.
+function rows.open(conn, known, id, ...)
+  helpers.check_usable(conn)
+  local settings = helpers.settings(conn, "rows", select("#", ...), ...)
+  local way = known.returning and open_fetched or open
+  local err = helpers.check_yields_rows(known) or helpers.check_reads_only(conn, known)
+  local iterator
+  local first = ...
+  if not err and type(first) == "table" then
+    iterator, err = way(conn, settings, known, id, first)
+  elseif not err then
+    iterator, err = way(conn, settings, known, id, ...)
+  end
+  if iterator then return iterator end
+  helpers.failed(conn, err)
+  error(err, 0)
+end
+
+return rows

@@ -1,0 +1,128 @@
+--- What can be told from the text of a statement before it is sent: whether it
+-- may be, which way it goes, and what its answer means. The scanner in C says
+-- what the text is; here is what follows from that.
+-- @module dqlite.sql
+
+local core = require "dqlite.core"
+
+local sql = {}
+
+local CONTROL = {
+  begin = true, commit = true, rollback = true,
+  rollback_to = true, savepoint = true, release = true,
+}
+
+-- Nil, for a PRAGMA with a value and for what we do not know, leaves it to
+-- the call: fetch asks for rows, execute does not.
+local function yields_rows(found)
+  if found.explain or found.returning or found.kind == "read" then return true end
+  if found.kind == "unknown" then return nil end
+  if found.kind == "pragma" then
+    if found.setter then return nil end
+    return true
+  end
+  return false
+end
+
+-- Kinds that change nothing, whatever becomes of their answer.
+local HARMLESS = {
+  read = true, begin = true, rollback = true, rollback_to = true,
+  savepoint = true, detach = true, empty = true,
+}
+
+local function may_write(found)
+  if found.explain or HARMLESS[found.kind] then return false end
+  return found.kind ~= "pragma" or found.setter
+end
+
+-- SELECT, VALUES, WITH, INSERT, UPDATE, DELETE, REPLACE, and no `*`, whose
+-- columns a prepared statement would keep after they changed (hazards.md,
+-- Silent wrong answers).
+local function can_prepare(found)
+  return not found.explain and (found.kind == "read" or found.kind == "change")
+end
+
+-- Kind and reason of the error that takes the place of sending it.
+local function problem(text, found)
+  if found.refusal then return "unsupported", found.refusal end
+  if found.kind == "empty" then return "value", "the statement is empty" end
+  if text:find("\0", 1, true) then
+    return "value", "a NUL in the statement: its end for the server"
+  end
+  if found.misnumbered then
+    return "value", "parameters are numbered from ?1 to ?32766"
+  end
+end
+
+local function examine(text, found)
+  local kind, reason = problem(text, found)
+  local inserts = found.verb == "INSERT" or found.verb == "REPLACE"
+  local preparable = can_prepare(found)
+  return {
+    problem = kind, -- of the error when it is not sent, else nil
+    reason = reason,
+    kind = found.kind, -- as in core.scan
+    verb = found.verb,
+    text = found.text, -- what to send
+    numbering = found.numbering, -- of its parameters
+    params = found.params,
+    yields_rows = yields_rows(found), -- nil: the call decides
+    returning = found.returning and not found.explain,
+    rollback = found.rollback, -- the keyword is in it
+    counts = found.kind == "change" and not found.explain, -- has rows_affected
+    inserts = inserts and not found.explain, -- has last_insert_id
+    writes = may_write(found), -- could it have, if its answer is lost?
+    control = CONTROL[found.kind] and not found.explain or false,
+    preparable = preparable,
+    cacheable = preparable and not found.star,
+    -- names of its columns follow the schema: see dqlite.schema
+    unstable = found.star and found.kind == "read" and not found.explain,
+    returns_star = found.star and found.returning and not found.explain,
+  }
+end
+
+-- Programs send few texts often. When it is full it starts anew.
+local CACHE_MAX, LONGEST = 512, 4096
+local cache, cached = {}, 0
+
+local function remember(text, known)
+  if #text > LONGEST then return known end
+  if cached == CACHE_MAX then cache, cached = {}, 0 end
+  cache[text], cached = known, cached + 1
+  return known
+end
+
+local function examine_one(text)
+  local found = core.scan(text, 1)
+  local known = examine(text, found)
+  if found.more and not known.problem then
+    known.problem = "value"
+    known.reason = "several statements in one text: use script"
+  end
+  return known
+end
+
+--- Examines a text that must be one statement.
+-- @tparam string text
+-- @treturn table `problem` and `reason` of a refusal, and what the
+-- constructor above lists
+function sql.examine(text)
+  return cache[text] or remember(text, examine_one(text))
+end
+
+--- Examines a text of several statements.
+-- @tparam string text
+-- @treturn {table,...} one as `examine` gives for each; a text without any
+-- has none
+function sql.split(text)
+  local list, at = {}, 1
+  while at <= #text do
+    local found = core.scan(text, at)
+    if found.kind == "empty" then break end
+    list[#list + 1] = examine(found.text, found)
+    at = found.next
+  end
+  return list
+end
+
+return sql
