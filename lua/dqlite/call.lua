@@ -22,7 +22,7 @@ local call = {}
 local COUNTED_IN_A_BYTE = 255 -- parameters
 
 -- What is left of a call's time for its last try, when it waits for a lock.
-local LAST_TRY = 0.05 -- seconds, at most a quarter of the time
+local LAST_TRY = 0.25 -- seconds, at most half of the time
 
 -- What may run though the transaction that it is about may be gone.
 local UNDOES = { rollback = true, rollback_to = true }
@@ -112,7 +112,7 @@ function call.begin(conn, settings, known, deadline)
   if not free then return nil, err end
   local link, now = conn.link, conn.link.loop.now()
   conn.deadline = deadline or now + settings.timeout
-  local last_try = math.min(LAST_TRY, settings.timeout / 4)
+  local last_try = math.min(LAST_TRY, settings.timeout / 2)
   conn.busy_until = math.min(now + settings.busy_timeout, conn.deadline - last_try)
   conn.sql = known.text
   conn.cache:give_up()
@@ -135,20 +135,24 @@ function call.finish(conn, err)
   if err and err.misuse then errors.misuse(err.misuse) end
 end
 
--- ---- RETURNING ----
+-- ---- transactions around one statement ----
 
--- Before 1.15 a RETURNING outside of a transaction is not replicated, and the
--- next write aborts the node (hazards.md, Requests that kill). With a `*` it
--- needs one on every server: see dqlite.schema.
-local function must_wrap(conn, known)
-  if not known.returning or conn.state.surely_open then return false end
-  if known.returns_star then return true end
+-- What must not run outside of a transaction. Before 1.15 a RETURNING is not
+-- replicated then, and the next write aborts the node (hazards.md, Requests that
+-- kill); with a `*` it needs one on every server (dqlite.schema), and so it does
+-- to leave nothing behind when it exceeds `max_rows`. OR FAIL takes 1.18 down:
+-- the rows that it keeps are neither replicated nor rolled back.
+local function must_wrap(conn, settings, known)
+  if conn.state.surely_open then return false end
+  if known.fails then return true end
+  if not known.returning then return false end
+  if known.returns_star or settings.max_rows < math.huge then return true end
   local can, err = features.statement_tail(conn)
   if err then return nil, err end
   return not can
 end
 
--- A RETURNING inside of a transaction.
+-- Inside of a transaction.
 local function run_inside(conn, settings, known, id, read, limit, ...)
   if known.returns_star then
     local looked, err = exchange.lookup(conn, schema.LOOK)
@@ -163,8 +167,10 @@ local function run_wrapped(conn, settings, known, id, read, limit, ...)
   local answer, err = run_inside(conn, settings, known, id, read, limit, ...)
   if not scope then return answer, err end
   local kept, failed
-  if answer then kept, failed = scopes.keep(conn, scope) end
-  if kept then return answer end
+  if answer or known.fails and conn.link.stream then
+    kept, failed = scopes.keep(conn, scope)
+  end
+  if kept then return answer, err end
   scopes.undo(conn, scope)
   return nil, err or failed
 end
@@ -174,7 +180,7 @@ end
 --- Runs a statement inside a call.
 -- @return as exchange.run
 function call.run(conn, settings, known, id, read, limit, ...)
-  local wrap, err = must_wrap(conn, known)
+  local wrap, err = must_wrap(conn, settings, known)
   if wrap == nil then return nil, err end
   local run = wrap and run_wrapped or run_inside
   return run(conn, settings, known, id, read, limit, ...)
@@ -182,7 +188,7 @@ end
 
 -- Is something sent ahead of the statement?
 local function asks_first(conn, known)
-  return known.returning or known.unstable or known.params > COUNTED_IN_A_BYTE
+  return known.returning or known.unstable or known.fails or known.params > COUNTED_IN_A_BYTE
     or conn.level and not conn.state.surely_open
 end
 

@@ -81,7 +81,8 @@ function helpers.settings(conn, shaped, n, first, opts)
   return options.call(opts, conn.settings, shaped)
 end
 
---- COMMIT or ROLLBACK as text ends a transaction that has a handle, too.
+--- COMMIT or ROLLBACK as text ends a transaction that has a handle, too, and so
+-- does their failure where there is none any more.
 function helpers.end_handle(conn, known)
   local level = conn.level
   if not level or level.scoped then return end
@@ -118,8 +119,8 @@ local function run(conn, known, id, read, limit, ...)
   else
     answer, err = call.perform(conn, settings, known, id, read, limit, ...)
   end
+  if known.control and not conn.state.maybe_open then helpers.end_handle(conn, known) end
   if not answer then return helpers.failed(conn, err) end
-  if known.control then helpers.end_handle(conn, known) end
   return answer, settings
 end
 

@@ -111,25 +111,28 @@ local function any(items, field)
   end
 end
 
-local function unsupported(conn, known, reason)
+local function unsupported(conn, known, what, reason)
   return errors.new {
     kind = "unsupported",
-    message = "RETURNING in a pipeline, outside of a transaction: " .. reason,
+    message = what .. " in a pipeline, outside of a transaction: " .. reason,
     address = conn.address,
     sql = known.text,
   }
 end
 
--- Outside of a transaction: before 1.15 none (hazards.md), and none with a `*`,
--- since the schema could change before it (dqlite.schema).
-local function check_returning(conn, items)
-  local known = any(items, "returning")
-  if not known or conn.state.surely_open then return true end
+-- Outside of a transaction no OR FAIL (dqlite.call), no RETURNING before 1.15
+-- (hazards.md), and none with a `*`, since the schema could change before it
+-- (dqlite.schema).
+local function check_alone(conn, items)
+  if conn.state.surely_open then return true end
+  local fails, known = any(items, "fails"), any(items, "returning")
+  if fails then return nil, unsupported(conn, fails, "OR FAIL", "use execute") end
+  if not known then return true end
   local star = any(items, "returns_star")
-  if star then return nil, unsupported(conn, star, "name the columns") end
+  if star then return nil, unsupported(conn, star, "RETURNING *", "name the columns") end
   local can, err = features.statement_tail(conn)
   if can then return true end
-  return nil, err or unsupported(conn, known, "not on this server (before 1.15)")
+  return nil, err or unsupported(conn, known, "RETURNING", "not on this server (before 1.15)")
 end
 
 -- nil: as many as the window takes; 1: one by one, up to the first failure
@@ -269,7 +272,7 @@ function pipeline.run(conn, list, opts)
   if not ready then return helpers.failed(conn, err) end
   local results
   if any(items, "writes") then ready, err = scopes.settle(conn) end
-  if ready then ready, err = check_returning(conn, items) end
+  if ready then ready, err = check_alone(conn, items) end
   if ready then results, err = run(conn, settings, items) end
   call.finish(conn)
   if not results then return helpers.failed(conn, err) end

@@ -69,6 +69,8 @@ local function examine(text, found)
     yields_rows = yields_rows(found), -- nil: the call decides
     returning = found.returning and not found.explain,
     rollback = found.rollback, -- the keyword is in it
+    -- may fail and keep rows: outside of a transaction that takes 1.18 down
+    fails = found.fails and found.kind == "change" and not found.explain,
     counts = found.kind == "change" and not found.explain, -- has rows_affected
     inserts = inserts and not found.explain, -- has last_insert_id
     writes = may_write(found), -- could it have, if its answer is lost?

@@ -54,6 +54,10 @@ static void test_refused(void)
       "PRAGMA read_uncommitted",
       "PRAGMA 'read_uncommitted'=1",
       "PRAGMA optimize",
+      "CREATE TABLE t (a UNIQUE ON CONFLICT FAIL)",
+      "CREATE TRIGGER g AFTER INSERT ON t BEGIN INSERT OR/**/fail INTO u "
+      "VALUES (1); END",
+      "CREATE TRIGGER g AFTER INSERT ON t BEGIN SELECT raise(Fail, 'no'); END",
       "PRAGMA incremental_vacuum",
       "PRAGMA main.incremental_vacuum(5)",
       "PRAGMA main.'OPTIMIZE'(0xfffe)",
@@ -111,6 +115,8 @@ static void test_allowed(void)
       "INSERT INTO t(t) VALUES ('optimize')",
       "UPDATE t SET a = optimize(t)",
       "CREATE TABLE optimize (a)",
+      "CREATE TABLE t (fail, raise, a DEFAULT (fail))",
+      "INSERT OR FAIL INTO t VALUES (1)",
       "SELECT * FROM pragma_journal_mode",
       "SELECT 1; ATTACH 'f' AS f",
       "journal_mode=1"};

@@ -130,7 +130,7 @@ describe("any transaction", function()
 
   for _, version in ipairs { "1.11.1", "1.14", "1.18.6" } do
     it("is durable as a whole or not at all, on " .. version, function()
-      local kept, seeds = 0, 100
+      local kept, seeds = 0, 60
       for seed = 1, seeds do kept = kept + run(seed * 7919, version) end
       -- the specs would prove little if nothing, or everything, succeeded
       assert.is_true(kept > seeds and kept < 5 * seeds, kept)

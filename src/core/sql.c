@@ -21,6 +21,7 @@ struct scan {
   uint8_t trigger; /* enum trigger */
   uint8_t virtual_table;
   uint8_t returning;
+  uint8_t raises; /* 1 behind RAISE, 2 behind its bracket */
   uint8_t optimizes; /* calls optimize(), which FTS3 has for writing */
   int rc;
 };
@@ -91,6 +92,20 @@ static int is_optimize_table(struct dqc_token token, struct dqc_token before)
          dqc_token_is(before, "JOIN") || dqc_token_is(before, "IN");
 }
 
+/* FAIL is a word that columns may have for a name. */
+static void note_fail(struct scan *scan, struct dqc_token before)
+{
+  uint8_t raises = scan->raises;
+  scan->raises = 0;
+  if (is(scan, "RAISE")) scan->raises = 1;
+  if (raises == 1 && scan->token.kind == DQC_TOKEN_OPEN) scan->raises = 2;
+  if (!is(scan, "FAIL")) return;
+  if (raises == 2 || dqc_token_is(before, "OR") ||
+      dqc_token_is(before, "CONFLICT")) {
+    scan->sql->fails = 1;
+  }
+}
+
 static void note(struct scan *scan, struct dqc_token before)
 {
   struct dqc_sql *sql = scan->sql;
@@ -103,6 +118,7 @@ static void note(struct scan *scan, struct dqc_token before)
   if (kind == DQC_TOKEN_STAR && precedes_star(before)) sql->star = 1;
   if (is_optimize_table(scan->token, before)) sql->refusal = WRITES_UNASKED;
   if (is(scan, "ROLLBACK")) sql->rollback = 1;
+  note_fail(scan, before);
   if (is(scan, "RETURNING")) scan->returning = 1;
   if (kind == DQC_TOKEN_PARAM && !scan->virtual_table) {
     scan->rc = dqc_param_count(sql, scan->text, scan->token.bytes);
@@ -328,6 +344,10 @@ static int scan_statement(struct scan *scan)
   read_head(scan);
   while (scan->token.kind != DQC_TOKEN_END) advance(scan);
   sql->returning = scan->returning && sql->kind == DQC_SQL_CHANGE;
+  if (sql->fails && sql->kind == DQC_SQL_DEFINE) {
+    sql->refusal = "FAIL as a conflict clause cannot be used: a write that "
+                   "fails and keeps rows takes a server down; use ABORT";
+  }
   if (scan->optimizes && sql->kind == DQC_SQL_READ) {
     sql->refusal = "optimize() cannot be used: it would write inside of a "
                    "query; INSERT INTO t(t) VALUES ('optimize') instead";

@@ -43,6 +43,7 @@ struct dqc_sql {
   uint8_t returning; /* a CHANGE with RETURNING: yields rows */
   uint8_t star; /* a column list has a bare * or t.* */
   uint8_t rollback; /* the keyword ROLLBACK is somewhere: OR ROLLBACK */
+  uint8_t fails; /* OR FAIL, ON CONFLICT FAIL, RAISE(FAIL): keeps some rows */
   uint8_t setter; /* PRAGMA with a value: = or ( behind its name */
 
   /* Why no server may get it (hazards.md; protocol.md 2.3: what 1.18.2's

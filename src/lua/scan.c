@@ -90,6 +90,7 @@ static void push_scanned(lua_State *L, const struct dqc_sql *sql,
   set_flag(L, "returning", sql->returning);
   set_flag(L, "star", sql->star);
   set_flag(L, "rollback", sql->rollback);
+  set_flag(L, "fails", sql->fails);
   set_flag(L, "setter", sql->setter);
   set_flag(L, "more", sql->more);
   set_flag(L, "misnumbered", sql->misnumbered);
