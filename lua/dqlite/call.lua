@@ -13,6 +13,7 @@ local errors = require "dqlite.error"
 local exchange = require "dqlite.exchange"
 local features = require "dqlite.features"
 local links = require "dqlite.link"
+local options = require "dqlite.options"
 local schema = require "dqlite.schema"
 local scopes = require "dqlite.scope"
 local states = require "dqlite.state"
@@ -137,16 +138,22 @@ end
 
 -- ---- transactions around one statement ----
 
+local function is_limited(settings)
+  local usual = options.DEFAULTS
+  return settings.max_rows < usual.max_rows
+    or settings.max_result_bytes < usual.max_result_bytes
+end
+
 -- What must not run outside of a transaction. Before 1.15 a RETURNING is not
 -- replicated then, and the next write aborts the node (hazards.md, Requests that
 -- kill); with a `*` it needs one on every server (dqlite.schema), and so it does
--- to leave nothing behind when it exceeds `max_rows`. OR FAIL takes 1.18 down:
--- the rows that it keeps are neither replicated nor rolled back.
+-- to leave nothing behind when it exceeds a limit that was set. OR FAIL takes
+-- 1.18 down: the rows that it keeps are neither replicated nor rolled back.
 local function must_wrap(conn, settings, known)
   if conn.state.surely_open then return false end
   if known.fails then return true end
   if not known.returning then return false end
-  if known.returns_star or settings.max_rows < math.huge then return true end
+  if known.returns_star or is_limited(settings) then return true end
   local can, err = features.statement_tail(conn)
   if err then return nil, err end
   return not can

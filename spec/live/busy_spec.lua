@@ -146,7 +146,7 @@ live.each("busy_timeout", function(server)
   it("is never longer than timeout", function()
     local conn = server:connect { busy_timeout = 30, timeout = 0.1 }
     for _ = 1, 10 do
-      fails_after(0.05, function() return conn:execute(INSERT) end)
+      fails_after(0.02, function() return conn:execute(INSERT) end)
       live.usable(conn)
     end
   end)

@@ -123,6 +123,26 @@ end)
 describe("a write that may fail and keep rows", function()
   after_each(simulated.verify)
 
+  it("fails with its own reason, and keeps them", function()
+    local text = "INSERT OR FAIL INTO t SELECT a FROM u"
+    each_version(function(version)
+      for _, begin in ipairs { false, "BEGIN" } do
+        local conn, server = simulated.open(version)
+        if begin then assert(conn:execute(begin)) end
+        server:on(text, function()
+          server:apply(text)
+          return { scripted.failure(1555, "UNIQUE constraint failed: t.a") }
+        end)
+        local result, err = conn:execute(text)
+        assert.is_nil(result)
+        assert.same({ 1555, false, false }, { err.code, err.retryable, err.ambiguous })
+        assert.equal(begin ~= false, server.in_transaction)
+        if begin then assert(conn:execute "COMMIT") end
+        assert.same({ text }, server.applied)
+      end
+    end)
+  end)
+
   it("goes into a transaction on every path, or is refused unsent", function()
     for _, text in ipairs { "INSERT OR FAIL INTO t SELECT a FROM u", "update or fail t set a = 1",
       "WITH n AS (SELECT 1) INSERT OR /**/ FAIL INTO t SELECT 1 FROM n" } do
