@@ -97,7 +97,6 @@ end
 -- statements are their owner's to mind.
 local function check_names(self, request)
   local text = request.text
-  if self.restless and not self.in_transaction then self.stale = true end
   if text:find "sqlite_schema" then self.stale = false end
   if self.stale and request.sql and text_of.has_star(text) then
     return "old names over new values"
@@ -106,6 +105,7 @@ end
 
 local function run(self, request, as_query)
   local text = request.text
+  if self.restless and not self.in_transaction then self.stale = true end
   local wrong = text_of.danger(text) or check_returning(self, text, as_query)
     or check_fail(self, text)
     or check_params(self, request) or as_query and check_names(self, request)

@@ -240,6 +240,15 @@ describe("a star in a pipeline", function()
     end
   end)
 
+  it("of a RETURNING is right where nothing else has read the schema", function()
+    local conn, server = open()
+    assert(conn:execute "BEGIN")
+    local results = assert(conn:pipeline { { RETURNING }, { "UPDATE OR ROLLBACK t SET a = 1" } })
+    assert.same({ { { a = 1 } }, { rows_affected = 1 } }, results)
+    assert(conn:execute "COMMIT")
+    assert.equal(2, #server.applied)
+  end)
+
   it("of a RETURNING is right, or refused before anything leaves", function()
     for _, version in ipairs(VERSIONS) do
       for _, begin in ipairs { false, "BEGIN" } do
