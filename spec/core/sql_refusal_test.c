@@ -55,8 +55,7 @@ static void test_refused(void)
       "PRAGMA 'read_uncommitted'=1",
       "PRAGMA optimize",
       "CREATE TABLE t (a UNIQUE ON CONFLICT FAIL)",
-      "CREATE TRIGGER g AFTER INSERT ON t BEGIN INSERT OR/**/fail INTO u "
-      "VALUES (1); END",
+      "CREATE TRIGGER g INSERT ON t BEGIN INSERT OR/**/fail INTO u SELECT 1;",
       "CREATE TRIGGER g AFTER INSERT ON t BEGIN SELECT raise(Fail, 'no'); END",
       "PRAGMA incremental_vacuum",
       "PRAGMA main.incremental_vacuum(5)",

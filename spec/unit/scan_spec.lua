@@ -28,7 +28,8 @@ describe("scan", function()
 
   it("tells all of a plain statement", function()
     assert.same({
-      kind = "read", verb = "SELECT", explain = false, fails = false, with = false, returning = false,
+      kind = "read", verb = "SELECT", explain = false, fails = false, with = false,
+      returning = false,
       star = false, rollback = false, setter = false, more = false, misnumbered = false,
       text = "SELECT 1", next = 9, params = 0, numbering = 0,
     }, core.scan "SELECT 1")
