@@ -215,7 +215,8 @@ function Connection:transaction(fn, opts)
   return transaction.run(self, fn, opts)
 end
 
---- Begins a transaction.
+--- Begins a transaction. Unlike `transaction`, its handle commits what did not
+-- fail, unless a failure has ended the transaction as a whole.
 -- @tparam[opt] string mode as for transaction
 -- @treturn table|nil a handle: `commit`, `rollback`
 -- @treturn table|nil the error

@@ -239,10 +239,11 @@ end
 
 --- The error of a call on a link that has ended.
 function Link:ended()
-  local why = self.cause and ": " .. self.cause.message or ""
+  local message = "the connection is closed"
+  if self.cause then message = "the connection was lost before: " .. self.cause.message end
   return errors.new {
     kind = "closed",
-    message = "the connection was lost before" .. why,
+    message = message,
     address = self.address,
     fatal = true,
     retryable = true,

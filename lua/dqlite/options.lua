@@ -122,6 +122,8 @@ for _, known in pairs(SHAPES) do
   for name, check in pairs(CALL) do known[name] = check end
   known.row_types = nil
 end
+-- limits of a whole result
+SHAPES.rows.max_rows, SHAPES.rows.max_result_bytes = nil, nil
 
 local TRANSACTION = {
   mode = one_of("immediate", "deferred", "exclusive", "read"),

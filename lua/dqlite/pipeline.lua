@@ -75,7 +75,7 @@ local function read_entry(conn, i, entry)
   local n = count_of(entry)
   if not n then errors.misuse(("entry %d of a pipeline: n is a count"):format(i)) end
   local _, wrong, why = core.check_params(known.numbering, params_of(entry, n))
-  if not wrong then return { known = known, entry = entry, n = n } end
+  if not wrong then return { index = i, known = known, entry = entry, n = n } end
   kind, reason = wrong, why
   if kind == "misuse" then errors.misuse(("entry %d of a pipeline: %s"):format(i, reason)) end
   return nil, indexed(i, kind, reason, known)
@@ -105,19 +105,22 @@ local function most_params(items)
   return most
 end
 
+-- The first entry with it.
 local function any(items, field)
   for _, item in ipairs(items) do
-    if item.known[field] then return item.known end
+    if item.known[field] then return item end
   end
 end
 
-local function unsupported(conn, known, what, reason)
-  return errors.new {
+local function unsupported(conn, item, what, reason)
+  local err = errors.new {
     kind = "unsupported",
     message = what .. " in a pipeline, outside of a transaction: " .. reason,
     address = conn.address,
-    sql = known.text,
+    sql = item.known.text,
   }
+  err.index = item.index
+  return err
 end
 
 -- Outside of a transaction no OR FAIL (dqlite.call), no RETURNING before 1.15
@@ -125,14 +128,14 @@ end
 -- (dqlite.schema).
 local function check_alone(conn, items)
   if conn.state.surely_open then return true end
-  local fails, known = any(items, "fails"), any(items, "returning")
+  local fails, returning = any(items, "fails"), any(items, "returning")
   if fails then return nil, unsupported(conn, fails, "OR FAIL", "use execute") end
-  if not known then return true end
+  if not returning then return true end
   local star = any(items, "returns_star")
   if star then return nil, unsupported(conn, star, "RETURNING *", "name the columns") end
   local can, err = features.statement_tail(conn)
   if can then return true end
-  return nil, err or unsupported(conn, known, "RETURNING", "not on this server (before 1.15)")
+  return nil, err or unsupported(conn, returning, "RETURNING", "not on this server (before 1.15)")
 end
 
 -- nil: as many as the window takes; 1: one by one, up to the first failure

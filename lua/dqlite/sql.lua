@@ -12,15 +12,29 @@ local CONTROL = {
   rollback_to = true, savepoint = true, release = true,
 }
 
--- Nil, for a PRAGMA with a value and for what we do not know, leaves it to
+-- PRAGMAs that yield rows though they are given a value, and the one that never
+-- does.
+local PRAGMA_ROWS = { shrink_memory = false }
+for name in ([[secure_delete mmap_size max_page_count analysis_limit threads
+  journal_size_limit soft_heap_limit hard_heap_limit table_info table_xinfo index_info
+  index_xinfo index_list foreign_key_list foreign_key_check integrity_check
+  quick_check]]):gmatch "%S+" do
+  PRAGMA_ROWS[name] = true
+end
+
+local function pragma_yields_rows(found)
+  local name = found.text:lower():match "^pragma%s+([%w_.]+)"
+  local known = PRAGMA_ROWS[name and name:match "[%w_]*$"]
+  if known == nil and not found.setter then return true end
+  return known
+end
+
+-- Nil, for most PRAGMAs with a value and for what we do not know, leaves it to
 -- the call: fetch asks for rows, execute does not.
 local function yields_rows(found)
   if found.explain or found.returning or found.kind == "read" then return true end
   if found.kind == "unknown" then return nil end
-  if found.kind == "pragma" then
-    if found.setter then return nil end
-    return true
-  end
+  if found.kind == "pragma" then return pragma_yields_rows(found) end
   return false
 end
 
@@ -32,7 +46,8 @@ local HARMLESS = {
 
 local function may_write(found)
   if found.explain or HARMLESS[found.kind] then return false end
-  return found.kind ~= "pragma" or found.setter
+  if found.kind ~= "pragma" then return true end
+  return found.setter and not pragma_yields_rows(found)
 end
 
 -- SELECT, VALUES, WITH, INSERT, UPDATE, DELETE, REPLACE, and no `*`, whose

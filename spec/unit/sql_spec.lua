@@ -28,7 +28,14 @@ describe("the way of a statement", function()
   end)
 
   it("is left to the call when the text does not tell", function()
-    all("yields_rows", nil, { "PRAGMA user_version = 1", "PRAGMA table_info(t)", "FROBNICATE" })
+    all("yields_rows", nil, { "PRAGMA user_version = 1", "PRAGMA encoding('x')", "FROBNICATE" })
+  end)
+
+  it("is known of PRAGMAs that answer a value with a row, or nothing at all", function()
+    all("yields_rows", true, { "PRAGMA table_info(t)", "pragma main.Index_List('i')",
+      "PRAGMA secure_delete = 1", "PRAGMA journal_size_limit(5)" })
+    all("yields_rows", false, { "PRAGMA shrink_memory" })
+    all("writes", false, { "PRAGMA table_info(t)", "PRAGMA mmap_size = 0" })
   end)
 end)
 
