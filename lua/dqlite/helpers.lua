@@ -70,7 +70,11 @@ end
 
 --- The settings of a call from its arguments: parameters one by one, or one
 -- table that options may follow.
+-- @tparam table conn the connection
 -- @tparam[opt] string shaped as for options.call
+-- @tparam number n how many arguments there are
+-- @param first of them
+-- @param opts the second
 -- @treturn table
 function helpers.settings(conn, shaped, n, first, opts)
   if type(first) ~= "table" then return conn.settings end
