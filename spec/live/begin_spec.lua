@@ -14,12 +14,7 @@ live.each("begin", function(server)
     return assert(conn:execute("INSERT INTO t VALUES (?)", value))
   end
 
-  local function assert_left(expected)
-    assert.is_false(conn:in_transaction())
-    assert.same(expected, other:fetchcol "SELECT a FROM t ORDER BY a")
-    assert(other:execute "UPDATE t SET a = a")
-    live.usable(conn)
-  end
+  local function assert_left(expected) live.left(conn, other, expected) end
 
   describe("gives a handle that", function()
     it("commits", function()

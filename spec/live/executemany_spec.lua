@@ -3,6 +3,7 @@
 
 local dqlite = require "dqlite"
 local live = require "spec.support.live"
+local sets = require "spec.support.sets"
 
 local INSERT = "INSERT INTO t (a, b) VALUES (?, ?)"
 
@@ -16,14 +17,6 @@ live.each("executemany", function(server)
 
   local function count()
     return assert(other:fetchval "SELECT count(*) FROM t")
-  end
-
-  -- Sets (1, 'x'), (2, 'x'), ..., and at `k` the one given.
-  local function sets(last, k, odd)
-    local list = {}
-    for i = 1, last do list[i] = { i, "x" } end
-    if k then list[k] = odd end
-    return list
   end
 
   local function iterator(list)

@@ -1,36 +1,16 @@
 -- Rows that nobody reads to the end. hazards.md, "Waiting": they are drained;
 -- "Requests that kill": closing in mid-ROWS while the write lock is held.
 
+local counting = require "spec.support.counting"
 local live = require "spec.support.live"
 
--- The numbers 1 to n as rows, without a table.
-local NUMBERS = [[WITH RECURSIVE c (n) AS
-  (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < ?) ]]
-local COUNT = NUMBERS .. "SELECT n, 'row ' || n AS name FROM c"
+local COUNT = counting.ROWS
+local loop, fails = counting.loop, live.raises_error
 
 live.each("rows", function(server)
   local conn
 
   before_each(function() conn = server:connect() end)
-
-  -- How many rows a loop sees that `step` may end.
-  local function loop(iterator, step)
-    local seen = 0
-    for row in iterator do
-      seen = seen + 1
-      if step and step(row, seen) == false then break end
-    end
-    return seen
-  end
-
-  -- Raised errors are the values that other calls answer.
-  local function fails(kind, fn, ...)
-    local ok, err = pcall(fn, ...)
-    assert.is_false(ok)
-    assert.is_table(err, tostring(err))
-    assert.equal(kind, err.kind, tostring(err))
-    return err
-  end
 
   describe("that nobody reads to the end", function()
     it("leave the connection as it was", function()

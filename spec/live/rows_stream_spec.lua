@@ -2,38 +2,18 @@
 
 local dqlite = require "dqlite"
 local blocking = require "dqlite.loop.blocking"
+local counting = require "spec.support.counting"
 local hooked_loop = require "spec.support.hooked_loop"
 local live = require "spec.support.live"
 local nodes = require "spec.support.nodes"
 
--- The numbers 1 to n as rows, without a table.
-local NUMBERS = [[WITH RECURSIVE c (n) AS
-  (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < ?) ]]
-local COUNT = NUMBERS .. "SELECT n, 'row ' || n AS name FROM c"
+local NUMBERS, COUNT = counting.NUMBERS, counting.ROWS
+local loop, fails = counting.loop, live.raises_error
 
 live.each("rows", function(server)
   local conn
 
   before_each(function() conn = server:connect() end)
-
-  -- How many rows a loop sees that `step` may end.
-  local function loop(iterator, step)
-    local seen = 0
-    for row in iterator do
-      seen = seen + 1
-      if step and step(row, seen) == false then break end
-    end
-    return seen
-  end
-
-  -- Raised errors are the values that other calls answer.
-  local function fails(kind, fn, ...)
-    local ok, err = pcall(fn, ...)
-    assert.is_false(ok)
-    assert.is_table(err, tostring(err))
-    assert.equal(kind, err.kind, tostring(err))
-    return err
-  end
 
   describe("are those of fetch", function()
     it("by name, by position, in one table for all", function()

@@ -20,13 +20,7 @@ live.each("transaction", function(server)
     return true
   end
 
-  -- What others see, and that no lock is left behind.
-  local function assert_left(expected)
-    assert.is_false(conn:in_transaction())
-    assert.same(expected, other:fetchcol "SELECT a FROM t ORDER BY a")
-    assert(other:execute "UPDATE t SET a = a")
-    live.usable(conn)
-  end
+  local function assert_left(expected) live.left(conn, other, expected) end
 
   describe("in a mode", function()
     local function is_locked()

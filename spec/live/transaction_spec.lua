@@ -25,13 +25,7 @@ live.each("transaction", function(server)
     return conn:execute "INSERT INTO t VALUES (nobody)"
   end
 
-  -- What others see, and that no lock is left behind.
-  local function assert_left(expected)
-    assert.is_false(conn:in_transaction())
-    assert.same(expected, other:fetchcol "SELECT a FROM t ORDER BY a")
-    assert(other:execute "UPDATE t SET a = a")
-    live.usable(conn)
-  end
+  local function assert_left(expected) live.left(conn, other, expected) end
 
   describe("that ends well", function()
     it("is committed, and nobody sees it before", function()

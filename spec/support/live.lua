@@ -123,6 +123,23 @@ function live.fails(kind, ...)
   return err
 end
 
+--- Asserts that a function raised an error value of this kind, as iterators do.
+-- @return the error
+function live.raises_error(kind, fn, ...)
+  local ok, err = pcall(fn, ...)
+  assert.is_false(ok)
+  return live.fails(kind, nil, err)
+end
+
+--- Asserts that a transaction is over: the table t holds these values of its
+-- column a for `other`, and no lock is left behind.
+function live.left(conn, other, expected)
+  assert.is_false(conn:in_transaction())
+  assert.same(expected, other:fetchcol "SELECT a FROM t ORDER BY a")
+  assert(other:execute "UPDATE t SET a = a")
+  live.usable(conn)
+end
+
 --- Asserts that a connection still works.
 function live.usable(conn)
   assert.is_true(conn:is_open())
