@@ -32,7 +32,7 @@ describe("a list", function()
     end
     if jit then
       assert.equal("[9007199254740993]", core.list { require "ffi".new("int64_t", 2 ^ 53) + 1 })
-    else
+    elseif core.integers then
       assert.equal("[9223372036854775807]", core.list { math.maxinteger })
     end
   end)
@@ -41,7 +41,7 @@ describe("a list", function()
     for text, real in pairs {
       ["3.0"] = 3, ["0.5"] = 0.5, ["-0.0"] = -0.0, ["1e+300"] = 1e300, ["1e-07"] = 1e-7,
       ["100000.0"] = 100000, ["1e+15"] = 1e15, ["0.1"] = 0.1,
-      ["-2.5"] = -2.5, ["9e999"] = 1 / 0, ["-9e999"] = -1 / 0,
+      ["-2.5"] = -2.5, ["9e999"] = math.huge, ["-9e999"] = -math.huge,
     } do
       assert.equal("[" .. text .. "]", core.list { values.real(real) })
     end
