@@ -143,6 +143,7 @@ live.each("a helper", function(server)
     assert.same({ "a", "b", "a" }, conn:query(sql).columns)
   end)
 
+  -- hazards.md, Silent wrong answers: duplicate column names in rows by name
   it("takes NULL for the last of columns with one name", function()
     assert.same({ {} }, conn:fetch "SELECT 1 AS a, NULL AS a")
   end)

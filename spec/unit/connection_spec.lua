@@ -146,6 +146,7 @@ describe("bad input that is a mistake", function()
 end)
 
 describe("a failure", function()
+  -- hazards.md, Silent wrong answers: a FAILURE that follows rows already built
   it("keeps its code in the middle of a result", function()
     local conn, server = open { QUERY_SQL = { three_rows[1], scripted.failure(1, "overflow") } }
     local rows, err = conn:fetch("SELECT a, ?", { "secret" })

@@ -66,6 +66,7 @@ describe("a raw session", function()
 
   it("refuses what takes a server down, without a byte", function()
     local raw, server = open()
+    -- hazards.md, Requests that kill: DESCRIBE, ADD, ASSIGN, HEARTBEAT, CONNECT, OPEN
     for _, case in ipairs {
       { "HEARTBEAT" }, { "CONNECT", { id = 1, address = "a:1" } },
       { "DESCRIBE", { format = 1 } }, { "ADD", { id = 0, address = "a:1" } },
