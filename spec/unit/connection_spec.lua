@@ -8,21 +8,13 @@ local function open(answers, opts)
 end
 
 local null = require "dqlite".null
+local assert_raises = require "spec.support.raises"
 
 local one_row = { scripted.rows { columns = { "a" }, { 1 } } }
 local three_rows = {
   scripted.rows { columns = { "a", "b" }, { 1, "x" }, { 2, null }, more = true },
   scripted.rows { columns = { "a", "b" }, { 3, "z" } },
 }
-
--- Runs fn and expects it to raise at the line of its own call.
-local function assert_raises(pattern, fn, ...)
-  local ok, message = pcall(fn, ...)
-  assert.is_false(ok)
-  local line = debug.getinfo(fn, "S").linedefined
-  assert.matches("connection_spec.lua:" .. line .. ": ", message)
-  assert.matches(pattern, message)
-end
 
 describe("a statement", function()
   it("goes as EXEC_SQL or QUERY_SQL with its parameters", function()

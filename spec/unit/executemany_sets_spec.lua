@@ -2,16 +2,9 @@
 -- connections that are lost on the way.
 local scripted = require "spec.support.scripted"
 local simulated = require "spec.support.simulated"
+local assert_raises = require "spec.support.raises"
 
 local INSERT = "INSERT INTO t VALUES (?)"
-
-local function assert_raises(pattern, fn, ...)
-  local ok, message = pcall(fn, ...)
-  assert.is_false(ok)
-  local line = debug.getinfo(fn, "S").linedefined
-  assert.matches("executemany_sets_spec.lua:" .. line .. ": ", message)
-  assert.matches(pattern, message)
-end
 
 local function assert_nothing_left(conn, server)
   assert.same({}, server.applied)

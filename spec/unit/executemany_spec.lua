@@ -3,20 +3,13 @@
 local dqlite = require "dqlite"
 local scripted = require "spec.support.scripted"
 local simulated = require "spec.support.simulated"
+local assert_raises = require "spec.support.raises"
 
 local VERSIONS = { "1.11.1", "1.14", "1.18.6" }
 local INSERT = "INSERT INTO t VALUES (?)"
 local RETURNING = "INSERT INTO t VALUES (?) RETURNING a"
 local OR_ROLLBACK = "INSERT OR ROLLBACK INTO t VALUES (?)"
 local UNIQUE = { scripted.failure(2067, "UNIQUE constraint failed: t.a") }
-
-local function assert_raises(pattern, fn, ...)
-  local ok, message = pcall(fn, ...)
-  assert.is_false(ok)
-  local line = debug.getinfo(fn, "S").linedefined
-  assert.matches("executemany_spec.lua:" .. line .. ": ", message)
-  assert.matches(pattern, message)
-end
 
 local function open(version, opts)
   local conn, server = simulated.open(version, opts)

@@ -3,17 +3,10 @@
 local dqlite = require "dqlite"
 local scripted = require "spec.support.scripted"
 local simulated = require "spec.support.simulated"
+local assert_raises = require "spec.support.raises"
 
 local READ, WRITE = "SELECT a FROM t WHERE b = ?", "DELETE FROM t WHERE b = ?"
 local STOP = { scripted.failure(1811, "stop") }
-
-local function assert_raises(pattern, fn, ...)
-  local ok, message = pcall(fn, ...)
-  assert.is_false(ok)
-  local line = debug.getinfo(fn, "S").linedefined
-  assert.matches("pipeline_spec.lua:" .. line .. ": ", message)
-  assert.matches(pattern, message)
-end
 
 local function open(version, opts)
   local conn, server = simulated.open(version, opts)

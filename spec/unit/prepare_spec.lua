@@ -1,16 +1,9 @@
 local scripted = require "spec.support.scripted"
 local simulated = require "spec.support.simulated"
+local assert_raises = require "spec.support.raises"
 
 local VERSIONS = { "1.11.1", "1.14", "1.18.6" }
 local READ, WRITE = "SELECT a FROM t WHERE b = ?", "INSERT INTO t VALUES (?)"
-
-local function assert_raises(pattern, fn, ...)
-  local ok, message = pcall(fn, ...)
-  assert.is_false(ok)
-  local line = debug.getinfo(fn, "S").linedefined
-  assert.matches("prepare_spec.lua:" .. line .. ": ", message)
-  assert.matches(pattern, message)
-end
 
 local function each_version(fn)
   for _, version in ipairs(VERSIONS) do fn(simulated.open(version)) end

@@ -1,6 +1,7 @@
 local null = require "dqlite".null
 local scripted = require "spec.support.scripted"
 local simulated = require "spec.support.simulated"
+local assert_raises = require "spec.support.raises"
 
 local ALL = "SELECT a, b FROM t"
 
@@ -9,14 +10,6 @@ local FRAMES = {
   scripted.rows { columns = { "a", "b" }, { 3, "y" }, more = true },
   scripted.rows { columns = { "a", "b" }, { 4, null }, { 5, "z" } },
 }
-
-local function assert_raises(pattern, fn, ...)
-  local ok, message = pcall(fn, ...)
-  assert.is_false(ok)
-  local line = debug.getinfo(fn, "S").linedefined
-  assert.matches("rows_spec.lua:" .. line .. ": ", message)
-  assert.matches(pattern, message)
-end
 
 local function open(frames, opts)
   local conn, server = simulated.open(nil, opts)

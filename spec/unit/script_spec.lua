@@ -1,15 +1,8 @@
 local scripted = require "spec.support.scripted"
 local simulated = require "spec.support.simulated"
+local assert_raises = require "spec.support.raises"
 
 local STOP = { scripted.failure(1811, "stop") }
-
-local function assert_raises(pattern, fn, ...)
-  local ok, message = pcall(fn, ...)
-  assert.is_false(ok)
-  local line = debug.getinfo(fn, "S").linedefined
-  assert.matches("script_spec.lua:" .. line .. ": ", message)
-  assert.matches(pattern, message)
-end
 
 describe("a script", function()
   after_each(simulated.verify)

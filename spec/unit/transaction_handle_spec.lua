@@ -1,13 +1,6 @@
 local scripted = require "spec.support.scripted"
 local simulated = require "spec.support.simulated"
-
-local function assert_raises(pattern, fn, ...)
-  local ok, message = pcall(fn, ...)
-  assert.is_false(ok)
-  local line = debug.getinfo(fn, "S").linedefined
-  assert.matches("transaction_handle_spec.lua:" .. line .. ": ", message)
-  assert.matches(pattern, message)
-end
+local assert_raises = require "spec.support.raises"
 
 local load_text = rawget(_G, "loadstring") or load
 

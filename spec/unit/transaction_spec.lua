@@ -1,6 +1,7 @@
 local paths = require "spec.support.paths"
 local scripted = require "spec.support.scripted"
 local simulated = require "spec.support.simulated"
+local assert_raises = require "spec.support.raises"
 
 local STOP = { scripted.failure(1811, "stop") }
 
@@ -11,14 +12,6 @@ local function log(server)
     list[i] = line:gsub("^(EXEC_SQL %u[%u ]-) dqlite_?%w*$", "%1 NAME")
   end
   return list
-end
-
-local function assert_raises(pattern, fn, ...)
-  local ok, message = pcall(fn, ...)
-  assert.is_false(ok)
-  local line = debug.getinfo(fn, "S").linedefined
-  assert.matches("transaction_spec.lua:" .. line .. ": ", message)
-  assert.matches(pattern, message)
 end
 
 local function open()
