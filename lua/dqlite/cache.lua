@@ -32,12 +32,17 @@ local function oldest(entries)
   return found
 end
 
+--- Gives up an id: it is finalized with the next request.
+function Cache:doom(id)
+  self.doomed[#self.doomed + 1] = id
+end
+
 --- Forgets an entry; its id is finalized with the next request.
 function Cache:drop(entry)
   self.entries[entry.text] = nil
   self.count = self.count - 1
   entry.dropped = true
-  if entry.id then self.doomed[#self.doomed + 1] = entry.id end
+  if entry.id then self:doom(entry.id) end
   entry.id = nil
 end
 
@@ -85,7 +90,7 @@ end
 -- way may be the statement's own, and send its id again.
 function Cache:give_up()
   for i = #self.closed, 1, -1 do
-    self.doomed[#self.doomed + 1] = table.remove(self.closed, i)
+    self:doom(table.remove(self.closed, i))
   end
 end
 
@@ -97,7 +102,7 @@ end
 -- @tparam number params the server's count
 function Cache:learn(entry, id, params)
   if entry.dropped or params ~= entry.params then
-    self.doomed[#self.doomed + 1] = id
+    self:doom(id)
   else
     entry.id = id
   end

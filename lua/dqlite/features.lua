@@ -59,7 +59,7 @@ function features.statement_tail(conn)
       found.statement_tail = false
     else
       local id, _, tail = conn.link.core:statement()
-      conn.cache.doomed[#conn.cache.doomed + 1] = id
+      conn.cache:doom(id)
       found.statement_tail = tail ~= nil
     end
   end

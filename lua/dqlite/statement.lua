@@ -45,7 +45,7 @@ local function read_answer(conn, known)
   if name == "FAILURE" then return nil, link:failure(conn) end
   local id, params = link.core:statement()
   if params == known.params then return id end
-  conn.cache.doomed[#conn.cache.doomed + 1] = id
+  conn.cache:doom(id)
   return nil, disagrees(conn, known, params)
 end
 
