@@ -12,7 +12,7 @@ local core = require "dqlite.core"
 local errors = require "dqlite.error"
 local exchange = require "dqlite.exchange"
 local features = require "dqlite.features"
-local links = require "dqlite.link"
+local loops = require "dqlite.loops"
 local options = require "dqlite.options"
 local schema = require "dqlite.schema"
 local scopes = require "dqlite.scope"
@@ -81,17 +81,19 @@ local function end_rows(conn)
   return nil, conn.link:fail("closed", "a result was abandoned, and " .. why)
 end
 
-local function check_free(conn)
-  local owner = conn.link.owner
-  if conn.working and owner and not links.is_dead(owner) then
+-- The link is ours from before the first wait.
+local function enter(conn, now)
+  local link, owner = conn.link, conn.link.owner
+  if conn.working and owner and not loops.is_dead(owner) then
     errors.misuse("the connection is in use by " .. conn.working .. " that is under way")
   end
   conn.working = nil
-  local free, err = conn.link:check()
+  local free, err = link:check()
   if not free then return nil, err end
+  link:enter()
   if conn.live then return end_rows(conn) end
-  if conn.link.core:outstanding() == 0 then return true end
-  return nil, conn.link:fail("protocol", "an answer that an earlier call has left")
+  if link.core:outstanding() == 0 then return link:look(now) end
+  return nil, link:fail("protocol", "an answer that an earlier call has left")
 end
 
 --- Begins a call; `finish` ends it, and so does a failing `begin`.
@@ -109,17 +111,17 @@ function call.begin(conn, settings, known, deadline)
       sql = known.text,
     }
   end
-  local free, err = check_free(conn)
-  if not free then return nil, err end
   local link, now = conn.link, conn.link.loop.now()
+  local had_rows = conn.live
+  local ready, err = enter(conn, now)
+  if not ready then return nil, err end
+  if had_rows then now = link.loop.now() end
   conn.deadline = deadline or now + settings.timeout
   local last_try = math.min(LAST_TRY, settings.timeout / 2)
   conn.busy_until = math.min(now + settings.busy_timeout, conn.deadline - last_try)
   conn.sql = known.text
   conn.cache:give_up()
   use_reading(conn, settings)
-  link:enter()
-  local ready = true
   if conn.level and not conn.state.surely_open and not UNDOES[known.kind] then
     ready, err = confirm_open(conn)
   end

@@ -173,9 +173,8 @@ function exchange.wait_busy(conn, known, err)
   if not is_repeatable(conn, known, err) then return false end
   local pause = SHORTEST_WAIT + math.random() * (LONGEST_WAIT - SHORTEST_WAIT)
   if link.loop.now() + pause >= conn.busy_until then return false end
-  link.loop.sleep(pause)
-  if not link.stream then return false, link:ended() end
-  return true
+  local slept, lost = link:pause(pause)
+  return slept or false, lost
 end
 
 --- Runs a statement, again while it is BUSY and may be.

@@ -6,7 +6,7 @@
 
 local call = require "dqlite.call"
 local errors = require "dqlite.error"
-local links = require "dqlite.link"
+local loops = require "dqlite.loops"
 local options = require "dqlite.options"
 local result = require "dqlite.result"
 
@@ -17,8 +17,8 @@ local helpers = {}
 -- A transaction(fn) belongs to the coroutine that runs fn.
 local function check_level(conn)
   local level = conn.level
-  if not level or not level.scoped or level.owner == links.running() then return end
-  if not links.is_dead(level.owner) then
+  if not level or not level.scoped or level.owner == loops.running() then return end
+  if not loops.is_dead(level.owner) then
     errors.misuse("the connection is in a transaction of another coroutine")
   end
   conn.link:fail("closed", "a transaction was broken off")

@@ -8,6 +8,7 @@
 
 local connection = require "dqlite.connection"
 local core = require "dqlite.core"
+local tasks = require "dqlite.task"
 local values = require "dqlite.values"
 
 local dqlite = {
@@ -29,7 +30,8 @@ assert(core._VERSION == dqlite._VERSION,
 -- @tparam string where "host:port", "[::1]:9001", "/path/to/socket" or
 -- "@abstract"
 -- @tparam[opt] table opts `database` ("default"), `timeout` (15 seconds for
--- each call), `connect_timeout` (2 seconds for the dial and LEADER), `loop` ("blocking"),
+-- each call), `connect_timeout` (2 seconds for the dial and LEADER), `loop` ("blocking" or "luv";
+-- left out: luv in a coroutine while its loop runs, else blocking),
 -- `busy_timeout` (5 seconds that a statement waits for another writer),
 -- `statement_cache` (64 texts; 0: none), `null`, `int64`, `blobs`, `dates`,
 -- `array_mt`, `max_message_size` (64 MiB), `max_result_bytes` (256 MiB),
@@ -39,5 +41,17 @@ assert(core._VERSION == dqlite._VERSION,
 -- "not_leader" (its field `leader` says who is) or "value" for a name that
 -- would take the server down (hazards.md)
 dqlite.connect = connection.connect
+
+--- Runs a function in a coroutine under luv (see dqlite.task).
+-- @function run
+dqlite.run = tasks.run
+
+--- Runs a function beside the one that calls (see dqlite.task).
+-- @function spawn
+dqlite.spawn = tasks.spawn
+
+--- Waits (see dqlite.task).
+-- @function sleep
+dqlite.sleep = tasks.sleep
 
 return dqlite

@@ -4,28 +4,21 @@
 
 local core = require "dqlite.core"
 local errors = require "dqlite.error"
+local finalizer = require "dqlite.finalizer"
+local loops = require "dqlite.loops"
 
 local Link = {}
 Link.__index = Link
 
 local links = {}
 
-local LOOPS = { blocking = "dqlite.loop.blocking" }
-
 -- What is read of an abandoned result before its connection is closed
 -- instead, and how long a server that is sending one may be silent.
 local DRAIN_BYTES, DRAIN_SECONDS, SILENCE = 64 * 1024 * 1024, 5, 10
 
---- The loop that an option names.
--- @tparam string|table name as in api.md
--- @treturn table the loop
-function links.loop(name)
-  if type(name) == "table" then return name end
-  if not LOOPS[name] then
-    errors.misuse(("option 'loop': \"%s\" is unsupported yet"):format(name))
-  end
-  return require(LOOPS[name])
-end
+-- Seconds between the beginnings of two calls after which the second has a look at
+-- the connection first. It costs a system call, which calls in a row do without.
+local IDLE = 0.005
 
 local function address_problem(address)
   local kind, reason, port = core.parse_address(address)
@@ -49,16 +42,21 @@ function links.new(address, settings)
       message = ("'%s': %s"):format(errors.visible(address), wrong),
     }
   end
+  local loop = loops.select(settings.loop)
+  loops.check_wait(loop)
   return setmetatable({
     address = address,
-    loop = links.loop(settings.loop),
+    loop = loop,
     core = core.session(settings.max_message_size),
     stream = nil, -- from dial to close
     owner = nil, -- the coroutine whose call is under way
     cause = nil, -- the error that ended it
     abandoned = nil, -- the stream, once nobody waits for what it carries
+    draining = nil, -- signalled when that is read, where a loop can do it behind
+    guard = nil, -- notices that everybody has dropped the link
     yields_rows = false, -- the request under way does
     holds_lock = false, -- and the server may hold the write lock meanwhile
+    begun = -math.huge, -- when the last call did
     broken = false, -- an error was raised while a row was read
     queued = nil, -- bytes of what is under way, as long as none was sent
     unsent = false, -- it ended with all of them still here
@@ -72,18 +70,40 @@ end
 -- @treturn table|nil the error
 function Link:dial(deadline)
   local stream, kind, reason = self.loop.connect(self.address, deadline)
-  if stream then
-    self.stream = stream
-    return true
+  if not stream then
+    if kind == "misuse" then errors.misuse(reason) end
+    return nil, self:fail(kind, reason)
   end
-  return nil, self:fail(kind, reason)
+  self.stream = stream
+  if self.loop.later then
+    self.guard = finalizer(function() self:forsake() end)
+  end
+  return true
 end
 
--- A result may be on its way. To close now would leave 1.18 with a connection,
--- and with a write lock if it holds one, for ever (hazards.md, Waiting).
+-- Reads the rest of what is on its way while the program goes on, and closes.
+local function drain_behind(self)
+  local done = self.loop.cond()
+  self.draining = done
+  self.loop.background(function()
+    pcall(self.drain, self)
+    self.draining = nil
+    self:close()
+    done:signal()
+  end)
+end
+
+-- A result is on its way. To close now would leave 1.18 with a connection, and
+-- with a write lock if it holds one, for ever (hazards.md, Waiting).
 local function abandon(self, cause)
   self.cause = self.cause or cause
   self.abandoned, self.stream, self.owner = self.stream, nil, nil
+  if self.loop.background then drain_behind(self) end
+end
+
+-- Are rows due that it would be wrong to leave to the server?
+local function has_rows_due(self)
+  return self.stream and self.yields_rows and not self.unsent and self.core:outstanding() > 0
 end
 
 -- Is what is under way still here, every byte of it?
@@ -91,8 +111,9 @@ local function is_unsent(self)
   return self.queued ~= nil and self.core:pending() == self.queued
 end
 
---- Ends the link for good. After a deadline its stream stays until `quit` or
--- the next call has read the rest of a result.
+--- Ends the link for good. What is left of a result is read first: by the loop,
+-- if it can do that behind the program's back, else, after a deadline, by the next
+-- call or `quit`.
 -- @tparam string kind of the error
 -- @tparam string reason in words
 -- @tparam[opt] table about the request that got no answer: sql, write
@@ -102,12 +123,20 @@ function Link:fail(kind, reason, about)
   local write = about and about.write and not self.unsent or false
   local err = errors.lost(kind, reason,
     { address = self.address, sql = about and about.sql, write = write })
-  if kind == "timeout" and self.yields_rows and not self.unsent then
+  if self.draining then return err end
+  if has_rows_due(self) and (kind == "timeout" or self.loop.background) then
     abandon(self, err)
   else
     self:close(err)
   end
   return err
+end
+
+-- The error of a wait that ended badly. A foreign resume is raised.
+local function broken_wait(self, kind, reason, about)
+  if kind ~= "misuse" then return self:fail(kind, reason, about) end
+  self:fail("closed", "the call was broken off by a foreign resume", about)
+  errors.misuse(reason)
 end
 
 --- The next reply, after what is pending was sent.
@@ -128,8 +157,19 @@ function Link:reply(deadline, about)
     else
       done, kind, why = stream:recv(session, deadline)
     end
-    if not done then return nil, self:fail(kind, why, about) end
+    if not done then return nil, broken_wait(self, kind, why, about) end
   end
+end
+
+--- Waits, in the middle of a call, for something else than a reply.
+-- @tparam number seconds how long
+-- @treturn true|nil
+-- @treturn table|nil the error of a link that another coroutine has closed meanwhile
+function Link:pause(seconds)
+  local reason = loops.pause(self.loop, seconds)
+  if reason then return nil, broken_wait(self, "misuse", reason) end
+  if not self.stream then return nil, self:ended() end
+  return true
 end
 
 --- The error that the current FAILURE stands for.
@@ -188,23 +228,38 @@ function Link:close(cause)
   self.core:close()
 end
 
---- Closes once no result is on its way any more. A call that waits in another
--- coroutine is not waited for.
-function Link:quit()
+-- Closes where nothing runs behind the program's back: reads the rest itself,
+-- unless it would have to take it from a call that is under way.
+local function quit_here(self)
   local stream = self.stream or self.abandoned
-  local may_wait = not self.owner and not self.broken
-  if stream and self.yields_rows and may_wait then self:drain() end
+  local free = not self.owner and not self.broken and loops.can_wait(self.loop)
+  if stream and self.yields_rows and free then
+    self:enter()
+    self:drain()
+  end
   self:close()
 end
 
---- The coroutine that runs; "main" where Lua 5.1 has none.
-function links.running()
-  return coroutine.running() or "main"
+--- Closes once no result is on its way any more. A call that waits in another
+-- coroutine ends with "closed".
+function Link:quit()
+  if not self.loop.background then return quit_here(self) end
+  if has_rows_due(self) then
+    self.stream:interrupt "the connection was closed by another coroutine"
+    abandon(self)
+  end
+  local draining = self.draining
+  if not draining then return self:close() end
+  if loops.can_wait(self.loop) and draining:wait() then draining:signal() end
 end
 
---- Will this coroutine never run again?
-function links.is_dead(thread)
-  return thread ~= "main" and coroutine.status(thread) == "dead"
+--- Ends a link that its user has dropped without a word, from its finalizer.
+function Link:forsake()
+  if not self.stream then return end
+  self.loop.later(function()
+    if has_rows_due(self) then return abandon(self) end
+    self:close()
+  end)
 end
 
 --- Can a call begin? One at a time: another coroutine's raises.
@@ -212,19 +267,38 @@ end
 -- @treturn table|nil the error of a link that has ended, or whose last call
 -- was broken off by an error that was raised in it
 function Link:check()
+  loops.check_wait(self.loop)
   local owner = self.owner
-  if owner and owner ~= links.running() and not links.is_dead(owner) then
+  if owner and owner ~= loops.running() and not loops.is_dead(owner) then
     errors.misuse("the connection is in use by another coroutine")
   end
   if owner or self.broken then self:fail("closed", "an earlier call was broken off") end
-  if self.abandoned then self:quit() end
+  if self.abandoned and not self.draining then self:quit() end
   if not self.stream then return nil, self:ended() end
   return true
 end
 
+--- Looks at a connection that was idle, before something is sent that would be
+-- lost or answered by something else: has the server closed it, or sent what
+-- nobody asked for?
+-- @tparam number now of the loop
+-- @treturn true|nil
+-- @treturn table|nil the error
+function Link:look(now)
+  local was_idle = now - self.begun > IDLE
+  self.begun = now
+  if not was_idle or self.core:outstanding() > 0 or self.core:pending() > 0
+    or self.stream:alive() then
+    return true
+  end
+  local got, kind, reason = self.stream:recv(self.core, now + IDLE)
+  if got then kind, reason = "protocol", "bytes that nothing was asked for" end
+  return nil, broken_wait(self, kind, reason)
+end
+
 --- Begins a call, after check; leave ends it.
 function Link:enter()
-  self.owner = links.running()
+  self.owner = loops.running()
 end
 
 --- Ends a call.

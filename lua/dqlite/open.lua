@@ -5,6 +5,7 @@
 local core = require "dqlite.core"
 local errors = require "dqlite.error"
 local links = require "dqlite.link"
+local loops = require "dqlite.loops"
 
 local FIRST_PAUSE, LONGEST_PAUSE = 0.02, 0.5 -- seconds between two attempts
 
@@ -102,7 +103,7 @@ end
 -- @treturn table|nil an open link
 -- @treturn table|nil the error
 return function(address, settings)
-  local loop = links.loop(settings.loop)
+  local loop = loops.select(settings.loop)
   local deadline = loop.now() + settings.timeout
   local pause = FIRST_PAUSE
   while true do
@@ -110,6 +111,7 @@ return function(address, settings)
     if link or err.kind ~= "no_leader" then return link, err end
     pause = math.min(pause * 2, LONGEST_PAUSE) * (0.75 + math.random() / 2)
     if loop.now() + pause >= deadline then return nil, err end
-    loop.sleep(pause)
+    local broken = loops.pause(loop, pause)
+    if broken then errors.misuse(broken) end
   end
 end

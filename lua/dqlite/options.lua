@@ -141,7 +141,6 @@ options.DEFAULTS = {
   connect_timeout = 2,
   busy_timeout = 5,
   statement_cache = 64,
-  loop = "blocking",
   int64 = "string",
   blobs = "string",
   dates = "null",

@@ -7,6 +7,7 @@ local call = require "dqlite.call"
 local errors = require "dqlite.error"
 local exchange = require "dqlite.exchange"
 local helpers = require "dqlite.helpers"
+local loops = require "dqlite.loops"
 local result = require "dqlite.result"
 local schema = require "dqlite.schema"
 
@@ -21,7 +22,11 @@ local function give_up(self, err)
   local conn = self.conn
   if conn.live == self then conn.live = nil end
   self.ended = true
-  if conn.link.stream then conn.link:drain() end
+  if conn.link.stream then
+    conn.link:enter()
+    conn.link:drain()
+    conn.link:leave()
+  end
   helpers.failed(conn, err)
   error(err, 0)
 end
@@ -29,6 +34,7 @@ end
 -- The next frame. Each has the whole timeout: a slow reader is no failure.
 local function read_frame(self)
   local conn, link = self.conn, self.conn.link
+  loops.check_wait(link.loop)
   conn.deadline = link.loop.now() + self.settings.timeout
   link:enter()
   local name, last = link:reply(conn.deadline, conn)
@@ -44,6 +50,7 @@ end
 
 local function finish(self)
   local conn, link = self.conn, self.conn.link
+  if self.lead + self.finalizing > 0 then loops.check_wait(link.loop) end
   conn.live = nil
   self.ended = true
   conn.deadline = link.loop.now() + self.settings.timeout

@@ -59,6 +59,7 @@ end
 -- @treturn table|nil the error; of kind "value" when the request is refused
 function Session:send(name, fields)
   local usable, err = check_usable(self)
+  if usable then usable, err = self.link:look(self.link.loop.now()) end
   if not usable then return nil, err end
   local ok, sent, kind, reason =
     pcall(self.link.core.send, self.link.core, name, fields or {})

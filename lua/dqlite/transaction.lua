@@ -10,7 +10,7 @@
 local call = require "dqlite.call"
 local errors = require "dqlite.error"
 local helpers = require "dqlite.helpers"
-local links = require "dqlite.link"
+local loops = require "dqlite.loops"
 local options = require "dqlite.options"
 local scopes = require "dqlite.scope"
 local sql = require "dqlite.sql"
@@ -42,7 +42,7 @@ local function enter(conn, mode, scoped)
     parent = parent,
     scope = scope,
     scoped = scoped,
-    owner = links.running(),
+    owner = loops.running(),
     read_only = mode == "read" or parent and parent.read_only or false,
     failed = nil,
     gone = nil,

@@ -89,8 +89,8 @@ rule 'global names of src/core begin with dqc_' \
   defines '^dqc_' -g "$build"/*/obj/core/*.o
 rule 'libdqlite is known to src/node alone' \
   uses "$include(.*/)?dqlite\.h" src/{core,lua}/*.[ch]
-rule 'lua/dqlite/loop requires only dqlite.core and dqlite.error' \
-  uses 'require\W*dqlite\b(?!\.(core|error)\b(?![.\w]))' \
+rule 'lua/dqlite/loop requires only dqlite.core, dqlite.error and itself' \
+  uses 'require\W*dqlite\b(?!\.(core|error|loop\.\w+)\b(?![.\w]))' \
   lua/dqlite/loop/**/*.lua
 rule 'shared objects export luaopen_* alone' \
   defines '^luaopen_' -D "$build"/*/dqlite/*.so

@@ -150,7 +150,7 @@ describe("options of connect", function()
 
   it("that come later say so", function()
     assert.matches("'redirect' is unsupported", raised { redirect = {} })
-    assert.matches("\"luv\" is unsupported", raised { loop = "luv" })
+    assert.matches("\"nginx\" is unsupported", raised { loop = "nginx" })
   end)
 
   it("with nonsensical values raise with their name", function()

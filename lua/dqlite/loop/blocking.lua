@@ -3,11 +3,22 @@
 -- @module dqlite.loop.blocking
 
 local core = require "dqlite.core"
+local dial = require "dqlite.loop.dial"
 
 local blocking = { name = "blocking" }
 
 --- Seconds of a clock that never goes back.
 blocking.now = core.now
+
+--- Why nobody may wait here, in words: a call that blocks would freeze a luv
+-- loop that runs. nil where it may.
+function blocking.refusal()
+  local uv = package.loaded.luv
+  if uv and uv.loop_mode and uv.loop_mode() then
+    return "a blocking call would freeze the luv loop that is running: connect and call inside"
+      .. " of dqlite.spawn(fn), or with loop = \"luv\""
+  end
+end
 
 --- Waits.
 -- @tparam number seconds how long
@@ -123,22 +134,9 @@ local function connect_to(address, deadline)
   return setmetatable({ sock = sock }, Stream)
 end
 
-local function with_port(ip, port)
-  return (ip:find(":", 1, true) and "[%s]:%d" or "%s:%d"):format(ip, port)
-end
-
--- Every address of a name, each with a fair share of the time that is left.
-local function connect_to_any(ips, port, deadline)
-  local reasons, kind = {}, nil
-  for i, ip in ipairs(ips) do
-    local now = core.now()
-    local share = (deadline - now) / (#ips - i + 1)
-    local stream, problem, reason = connect_to(with_port(ip, port), now + share)
-    if stream then return stream end
-    kind = problem
-    reasons[i] = #ips > 1 and ip .. ": " .. reason or reason
-  end
-  return nil, kind, table.concat(reasons, "; ")
+local function lookup(host)
+  local ips, reason = core.lookup(host)
+  return ips, "connect", reason
 end
 
 --- Dials an address. A host name is looked up without a deadline (getaddrinfo
@@ -147,12 +145,7 @@ end
 -- @tparam number deadline of now()
 -- @return a stream, or nil with the kind of the error and its reason
 function blocking.connect(address, deadline)
-  local kind, host, port = core.parse_address(address)
-  if not kind then return nil, "value", host end
-  if kind ~= "tcp" then return connect_to(address, deadline) end
-  local ips, reason = core.lookup(host)
-  if not ips then return nil, "connect", reason end
-  return connect_to_any(ips, port, deadline)
+  return dial(address, deadline, lookup, connect_to)
 end
 
 return blocking

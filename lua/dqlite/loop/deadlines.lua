@@ -1,0 +1,110 @@
+--- Deadlines of many waits, for one timer: a heap whose entries follow late. A
+-- wait that ends leaves its entry behind, and the same wait begun again with a
+-- later deadline needs no other: so a connection that waits for answer after
+-- answer costs nothing here.
+--
+-- A wait is a table of which `deadline` (nil: it has ended) and `key` (its
+-- place in the heap) are ours.
+-- @module dqlite.loop.deadlines
+
+local Deadlines = {}
+Deadlines.__index = Deadlines
+
+local FEW = 64 -- entries that are not worth a look
+
+-- ---- the heap: keys, and beside them waits ----
+
+local function rise(self, i, key, wait)
+  local keys, waits = self.keys, self.waits
+  while i > 1 do
+    local parent = (i - i % 2) / 2
+    if keys[parent] <= key then break end
+    keys[i], waits[i] = keys[parent], waits[parent]
+    i = parent
+  end
+  keys[i], waits[i] = key, wait
+end
+
+local function sink(self, i, key, wait)
+  local keys, waits, n = self.keys, self.waits, self.n
+  while 2 * i <= n do
+    local child = 2 * i
+    if child < n and keys[child + 1] < keys[child] then child = child + 1 end
+    if key <= keys[child] then break end
+    keys[i], waits[i] = keys[child], waits[child]
+    i = child
+  end
+  keys[i], waits[i] = key, wait
+end
+
+local function push(self, key, wait)
+  wait.key = key
+  self.n = self.n + 1
+  rise(self, self.n, key, wait)
+end
+
+local function pop(self)
+  local keys, waits, n = self.keys, self.waits, self.n
+  local key, wait = keys[1], waits[1]
+  local last_key, last_wait = keys[n], waits[n]
+  keys[n], waits[n] = nil, nil
+  self.n = n - 1
+  if n > 1 then sink(self, 1, last_key, last_wait) end
+  return key, wait
+end
+
+-- Drops what waits have left behind, once the heap has doubled.
+local function sweep(self)
+  local keys, waits, n = self.keys, self.waits, self.n
+  self.keys, self.waits, self.n = {}, {}, 0
+  for i = 1, n do
+    local key, wait = keys[i], waits[i]
+    if wait.key == key then
+      wait.key = nil
+      if wait.deadline then push(self, key, wait) end
+    end
+  end
+  self.limit = math.max(FEW, 2 * self.n)
+end
+
+-- ---- waits ----
+
+--- Begins a wait, or moves its deadline.
+-- @tparam table wait any table
+-- @tparam number deadline seconds of any clock
+function Deadlines:watch(wait, deadline)
+  wait.deadline = deadline
+  if wait.key and wait.key <= deadline then return end
+  push(self, deadline, wait)
+  if self.n > self.limit then sweep(self) end
+end
+
+--- When the heap has to be looked at next: not later than the first deadline.
+-- @treturn number math.huge when there is nothing to look at
+function Deadlines:first()
+  return self.keys[1] or math.huge
+end
+
+--- Ends a wait whose deadline has passed.
+-- @tparam number now of the same clock
+-- @treturn table|nil that wait
+function Deadlines:expired(now)
+  while self.n > 0 and self.keys[1] <= now do
+    local key, wait = pop(self)
+    if wait.key == key then
+      wait.key = nil
+      local deadline = wait.deadline
+      if deadline and deadline <= now then
+        wait.deadline = nil
+        return wait
+      elseif deadline then
+        push(self, deadline, wait)
+      end
+    end
+  end
+end
+
+--- Makes an empty set of deadlines.
+return function()
+  return setmetatable({ keys = {}, waits = {}, n = 0, limit = FEW }, Deadlines)
+end

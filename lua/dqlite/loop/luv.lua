@@ -1,0 +1,293 @@
+--- The loop of libuv, by way of luv: our own descriptors, watched by its polls.
+-- Only coroutines wait.
+--
+-- A poll keeps its interest in reading from answer to answer, since to start and
+-- stop it costs more than an answer does; a callback that finds nobody waiting
+-- stops it. Polls are never a reason for the loop to go on, coroutines that wait
+-- are. (design.md, The loop contract; luv's documentation of uv_poll_t.)
+-- @module dqlite.loop.luv
+
+local core = require "dqlite.core"
+local dial = require "dqlite.loop.dial"
+local uv = require "luv"
+local waits = require "dqlite.loop.waits"
+
+local luv = {
+  name = "luv",
+  now = core.now,
+  refusal = waits.refusal,
+  background = waits.start,
+  later = waits.later,
+  report = waits.report,
+  is_running = waits.is_running,
+  run = waits.run,
+  stop = waits.stop,
+}
+
+local DAY = 86400 -- seconds; luv's timers know no infinity
+local GREEDY = 16 -- receives in a row before others get their turn
+
+--- Waits.
+-- @tparam number seconds how long
+-- @treturn true|nil nil with "misuse" and a reason, after a foreign resume
+function luv.sleep(seconds)
+  local deadline = core.now() + math.min(seconds, DAY)
+  local _, kind, reason = waits.park({}, deadline)
+  if kind == "timeout" then return true end
+  return nil, kind, reason
+end
+
+-- ---- conditions ----
+
+local Cond = {}
+Cond.__index = Cond
+
+--- A condition that coroutines wait for, first come, first served.
+function luv.cond()
+  return setmetatable({
+    queue = {}, -- of waits, from `first` to `last`
+    first = 1,
+    last = 0,
+    signalled = false, -- while nobody waited
+  }, Cond)
+end
+
+local function pop(self)
+  local i = self.first
+  if i > self.last then return nil end
+  local wait = self.queue[i]
+  self.queue[i], self.first = nil, i + 1
+  return wait
+end
+
+local function leave(self, wait)
+  local queue, i = self.queue, self.first
+  while i <= self.last and queue[i] ~= wait do i = i + 1 end
+  if i > self.last then return end
+  for k = i, self.last do queue[k] = queue[k + 1] end
+  self.last = self.last - 1
+end
+
+--- Lets one coroutine go on, by and by; without any, the next that waits.
+function Cond:signal()
+  local wait = pop(self)
+  while wait and not waits.is_parked(wait) do wait = pop(self) end
+  if not wait then
+    self.signalled = true
+    return
+  end
+  wait.signalled = true
+  waits.later(function()
+    if not waits.wake(wait, true) and wait.signalled then self:signal() end
+  end)
+end
+
+--- Waits for a signal.
+-- @tparam[opt] number deadline of now()
+-- @treturn boolean|nil true; false when the deadline passed; nil with "misuse"
+-- and a reason after a foreign resume
+function Cond:wait(deadline)
+  if self.signalled then
+    self.signalled = false
+    return true
+  end
+  local wait = { signalled = false }
+  self.last = self.last + 1
+  self.queue[self.last] = wait
+  local _, kind, reason = waits.park(wait, deadline ~= math.huge and deadline or nil)
+  if not wait.signalled then leave(self, wait) end
+  if kind == "misuse" then return nil, kind, reason end
+  local signalled = wait.signalled
+  wait.signalled = false
+  return signalled
+end
+
+-- ---- streams ----
+
+local Stream = {}
+Stream.__index = Stream
+
+local OVER = "the deadline has passed"
+
+local function on_event(stream, err)
+  local woken
+  if err then
+    woken = waits.wake(stream.wait, nil, "closed", err)
+  else
+    woken = waits.wake(stream.wait, true)
+  end
+  if not woken and stream.watched then
+    stream.poll:stop()
+    stream.watched = nil
+  end
+end
+
+-- The poll and what it holds: a connection that its user drops stays whole until
+-- the loop has closed it.
+local function new_stream(sock)
+  local poll, reason = uv.new_poll(sock:fd())
+  if not poll then return nil, reason end
+  poll:unref()
+  waits.hold()
+  local stream = setmetatable({
+    sock = sock,
+    poll = poll,
+    session = nil, -- that it carries
+    watched = nil, -- what the poll is started for: "r", "w", "rw"
+    wait = {}, -- of the coroutine whose call is under way
+    fresh = false, -- nothing was received since the last send
+    greed = 0, -- receives without a wait
+    on_event = nil,
+  }, Stream)
+  stream.on_event = waits.protect(function(err) on_event(stream, err) end)
+  return stream
+end
+
+local function wait_for(self, events, deadline)
+  if self.watched ~= events then
+    self.poll:start(events, self.on_event)
+    self.watched = events
+  end
+  self.greed = 0
+  local woken, kind, reason = waits.park(self.wait, math.min(deadline, core.now() + DAY))
+  if woken or kind ~= "timeout" or core.now() >= deadline then return woken, kind, reason end
+  return true
+end
+
+-- Lets others have their turn. Whoever wakes it: what waits here looks again.
+local function pass(self, deadline)
+  local wait = self.wait
+  self.greed = 0
+  waits.later(function() waits.wake(wait, true) end)
+  return waits.park(wait, deadline)
+end
+
+--- Gets at least one byte into the session. Straight after a send nothing can
+-- have come; later a look costs less than a wait, and acknowledges what came
+-- (protocol.md 5).
+-- @param session a core session
+-- @tparam number deadline of now()
+-- @return true, or nil with the kind of the error and its reason
+function Stream:recv(session, deadline)
+  local look = not self.fresh
+  local ready, kind, reason = true, nil, nil
+  self.session, self.fresh = session, false
+  if self.greed >= GREEDY then ready, kind, reason = pass(self, deadline) end
+  while ready and core.now() < deadline do
+    if look then
+      self.greed = self.greed + 1
+      local got, problem, cause = self.sock:recv(session)
+      if got ~= false then return got, problem, cause end
+    end
+    look = true
+    ready, kind, reason = wait_for(self, "r", deadline)
+  end
+  if ready then return nil, "timeout", OVER end
+  return nil, kind, reason
+end
+
+--- Sends what is pending, all of it or until an answer comes in (as the blocking
+-- loop's).
+-- @param session a core session
+-- @tparam number deadline of now()
+-- @return true, or nil with the kind of the error and its reason
+function Stream:send(session, deadline)
+  self.session, self.fresh = session, true
+  while core.now() < deadline do
+    local done, kind, reason = self.sock:send(session)
+    if done ~= false then return done, kind, reason end
+    local woken, problem, cause = wait_for(self, "rw", deadline)
+    if not woken then return nil, problem, cause end
+    done, kind, reason = self.sock:recv(session)
+    if done ~= false then return done, kind, reason end
+  end
+  return nil, "timeout", OVER
+end
+
+--- Is the peer there, with nothing unasked to say? Without a round trip.
+function Stream:alive()
+  return self.sock:alive()
+end
+
+--- Ends the wait of the coroutine that waits here, by and by.
+-- @tparam string reason in words; its call fails with "closed"
+function Stream:interrupt(reason)
+  if self.wait.thread then waits.wake_later(self.wait, nil, "closed", reason) end
+end
+
+--- Closes; who waits here is told. Again does nothing.
+function Stream:close()
+  if not self.poll then return end
+  local poll = self.poll
+  self.poll, self.watched = nil, nil
+  self:interrupt "the connection was closed by another coroutine"
+  poll:stop()
+  poll:close()
+  self.sock:close()
+  waits.drop()
+end
+
+--- The peer's address with a numeric host; nil unless it is TCP.
+function Stream:peer()
+  return self.sock:peer()
+end
+
+-- ---- connect ----
+
+local function connect(sock, address, deadline)
+  local done, kind, reason = sock:connect(address)
+  if done == nil then return nil, "connect", reason end
+  local stream, why = new_stream(sock)
+  if not stream then return nil, "connect", why end
+  if not done then
+    done, kind, reason = wait_for(stream, "w", deadline)
+    if kind == "timeout" then reason = "no answer in time" end
+    if done then
+      done, kind, reason = sock:connected()
+      if not done then kind = "connect" end
+    end
+  end
+  if done then return stream end
+  stream:close()
+  return nil, kind, reason
+end
+
+local function connect_to(address, deadline)
+  local sock = core.socket()
+  local stream, kind, reason = connect(sock, address, deadline)
+  if not stream then sock:close() end
+  return stream, kind, reason
+end
+
+local function numbers(answers)
+  local ips = {}
+  for i, each in ipairs(answers) do ips[i] = each.addr end
+  return ips
+end
+
+-- A pool of threads looks names up; one that takes too long is not waited for.
+local function lookup(host, deadline)
+  if host:find ":" or host:find "^[%d.]+$" then return { host } end -- is a number
+  local wait = {}
+  local request, wrong = uv.getaddrinfo(host, nil, { socktype = "stream" },
+    waits.protect(function(err, answers)
+      if err then return waits.wake(wait, nil, "connect", err) end
+      waits.wake(wait, numbers(answers))
+    end))
+  if not request then return nil, "connect", wrong end
+  local ips, kind, reason = waits.park(wait, math.min(deadline, core.now() + DAY))
+  if ips then return ips end
+  if kind == "timeout" then reason = "its name was not found in time" end
+  uv.cancel(request)
+  return nil, kind, reason
+end
+
+--- Dials an address; of a host name every address that it has.
+-- @tparam string address as in dqlite.connect
+-- @tparam number deadline of now()
+-- @return a stream, or nil with the kind of the error and its reason
+function luv.connect(address, deadline)
+  return dial(address, deadline, lookup, connect_to)
+end
+
+return luv

@@ -1,0 +1,262 @@
+--- Coroutines that wait while luv's loop runs: parked here, woken by a callback,
+-- by another coroutine or by their deadline. One timer serves all deadlines, and
+-- keeps the loop alive as long as somebody waits; it goes away when it has
+-- nothing to do.
+--
+-- A wait is a table with `thread` (who waits; nil: nobody), made by whoever needs
+-- one, for one coroutine at a time.
+-- @module dqlite.loop.waits
+
+local core = require "dqlite.core"
+local new_deadlines = require "dqlite.loop.deadlines"
+local uv = require "luv"
+
+local waits = {}
+
+local is_yieldable = rawget(coroutine, "isyieldable") -- not in Lua 5.1 and 5.2
+
+local OVER = "the deadline has passed"
+local FOREIGN = "a coroutine that waits for dqlite was resumed by something else than the loop, "
+  .. "such as a generator or another scheduler: run it with dqlite.spawn"
+local NO_VALUE = "a coroutine waits for dqlite and yields to the loop, which has not resumed it: "
+  .. "do not call from a generator, or run it with dqlite.spawn"
+
+-- Goes with each resume that is ours.
+local OURS = {}
+
+-- What a foreign resumer gets from a coroutine that waits: nothing to take for
+-- a value of its own.
+local function refuse() error(NO_VALUE, 2) end
+local WAITING = setmetatable({}, {
+  __index = refuse,
+  __call = refuse,
+  __tostring = function() return NO_VALUE end,
+})
+
+local deadlines = new_deadlines()
+local queue, queued = {}, 0 -- functions to be called by the loop
+local timer, armed = nil, math.huge -- for when the timer is set
+local reasons = 0 -- to keep the loop alive: waits with a deadline, the queue
+local users = 0 -- of the timer that hold it though nobody waits: open streams
+
+-- ---- errors that nobody is there to get ----
+
+--- Says on standard error what would be lost else: an error that escapes into
+-- luv ends the process.
+-- @tparam string text one or more lines
+function waits.report(text)
+  pcall(function() io.stderr:write("dqlite: ", text, "\n") end)
+end
+
+--- Makes a function that reports its error in place of raising it.
+function waits.protect(fn)
+  return function(...)
+    local ok, err = pcall(fn, ...)
+    if not ok then waits.report(tostring(err)) end
+  end
+end
+
+local function resume(thread, ...)
+  local ok, err = coroutine.resume(thread, ...)
+  if not ok then waits.report(debug.traceback(thread, tostring(err))) end
+end
+
+-- ---- the timer ----
+
+local on_timer
+
+local function start(at)
+  local ms = math.ceil((at - core.now()) * 1000)
+  timer:start(ms > 0 and ms or 0, 0, on_timer)
+end
+
+-- Finalizers come in anywhere and may want the timer, too: what one of them has
+-- done meanwhile is left as it is, here and below.
+local function arm(at)
+  if at >= armed then return end
+  armed = at
+  start(at)
+  if armed < at then start(armed) end
+end
+
+local function hold()
+  if timer then return end
+  local new = uv.new_timer()
+  if reasons == 0 then new:unref() end
+  if timer then return new:close() end
+  timer, armed = new, math.huge
+end
+
+local function drop()
+  if not timer or reasons > 0 or users > 0 then return end
+  local old = timer
+  timer, armed, deadlines = nil, math.huge, new_deadlines()
+  old:close()
+end
+
+local function keep_alive()
+  reasons = reasons + 1
+  if reasons == 1 then
+    hold()
+    timer:ref()
+  end
+end
+
+local function let_end()
+  reasons = reasons - 1
+  if reasons == 0 then
+    timer:unref()
+    drop()
+  end
+end
+
+--- Keeps the timer for somebody who will wait again and again.
+function waits.hold()
+  users = users + 1
+  hold()
+end
+
+--- Ends hold.
+function waits.drop()
+  users = users - 1
+  drop()
+end
+
+-- ---- waiting ----
+
+-- Nobody waits here any more.
+local function clear(wait)
+  local thread = wait.thread
+  wait.thread = nil
+  if wait.deadline or wait.expired then
+    wait.deadline, wait.expired = nil, nil
+    let_end()
+  end
+  return thread
+end
+
+--- Waits, in a coroutine, to be woken.
+-- @tparam table wait where nobody waits
+-- @tparam[opt] number deadline of core.now(); without one it does not keep the
+-- loop alive
+-- @return what `wake` was given; or nil, "timeout" and a reason; or nil, "misuse"
+-- and a reason, when something else than the loop resumed the coroutine
+function waits.park(wait, deadline)
+  local refused = waits.refusal()
+  if refused then return nil, "misuse", refused end
+  wait.thread = coroutine.running()
+  if deadline then
+    keep_alive()
+    deadlines:watch(wait, deadline)
+    arm(deadline)
+  end
+  local whose, first, second, third = coroutine.yield(WAITING)
+  if whose == OURS then return first, second, third end
+  clear(wait)
+  return nil, "misuse", FOREIGN
+end
+
+--- Does a coroutine wait here? One that is dead does not.
+function waits.is_parked(wait)
+  if not wait.thread then return false end
+  if coroutine.status(wait.thread) ~= "dead" then return true end
+  clear(wait)
+  return false
+end
+
+--- Lets it go on at once, inside of a callback of luv's.
+-- @return false where nobody waited
+function waits.wake(wait, ...)
+  if not waits.is_parked(wait) then return false end
+  resume(clear(wait), OURS, ...)
+  return true
+end
+
+--- Calls a function by and by, from the loop.
+function waits.later(fn)
+  keep_alive()
+  hold()
+  queued = queued + 1
+  queue[queued] = fn
+  arm(0)
+end
+
+--- Lets it go on by and by. Its deadline may be first.
+-- @tparam table wait
+-- @param first what park then returns
+-- @param second
+-- @param third
+function waits.wake_later(wait, first, second, third)
+  local thread = wait.thread
+  waits.later(function()
+    if wait.thread == thread then waits.wake(wait, first, second, third) end
+  end)
+end
+
+--- Runs a function in a coroutine of its own, begun by the loop.
+function waits.start(fn)
+  local thread = coroutine.create(fn)
+  waits.later(function() resume(thread) end)
+end
+
+local function run_queue()
+  local fresh = {}
+  local functions, n = queue, queued
+  queue, queued = fresh, 0
+  for i = 1, n do
+    let_end()
+    waits.protect(functions[i])()
+  end
+end
+
+local function run_deadlines()
+  local now = core.now()
+  local wait = deadlines:expired(now)
+  while wait do
+    wait.expired = true
+    waits.wake(wait, nil, "timeout", OVER)
+    wait = deadlines:expired(now)
+  end
+end
+
+on_timer = waits.protect(function()
+  armed = math.huge
+  keep_alive() -- the timer has to outlive what runs now
+  local ok, err = pcall(run_queue)
+  if ok then ok, err = pcall(run_deadlines) end
+  arm(queued > 0 and 0 or deadlines:first())
+  let_end()
+  if not ok then error(err, 0) end
+end)
+
+-- ---- the loop ----
+
+--- Is luv's loop running? luv before 1.40 does not tell.
+function waits.is_running()
+  return uv.loop_mode and uv.loop_mode() ~= nil or false
+end
+
+--- Runs the loop until a wait is over, or until nothing is left to wait for.
+-- @tparam function is_over
+function waits.run(is_over)
+  repeat
+    local more = uv.run()
+  until is_over() or not more
+end
+
+--- Lets `run` look whether it is over.
+waits.stop = uv.stop
+
+--- Why nobody may wait here, in words; nil where it may.
+function waits.refusal()
+  if not is_yieldable or is_yieldable() then return nil end
+  local thread, is_main = coroutine.running()
+  if not thread or is_main then
+    return "with luv only a coroutine can wait: put this into dqlite.run(fn), or into"
+      .. " dqlite.spawn(fn) where the loop runs"
+  end
+  return "nothing can wait here: a function that C code calls (of table.sort or string.gsub, a"
+    .. " module while require loads it, a finalizer); do it before, or after"
+end
+
+return waits

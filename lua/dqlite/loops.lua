@@ -1,0 +1,74 @@
+--- The event loops: which one a connection uses, and whether one can wait here.
+-- @module dqlite.loops
+
+local errors = require "dqlite.error"
+
+local loops = {}
+
+--- The coroutine that runs; "main" outside of any.
+function loops.running()
+  local thread, is_main = coroutine.running()
+  return not is_main and thread or "main"
+end
+
+--- Will this coroutine never run again?
+function loops.is_dead(thread)
+  return thread ~= "main" and coroutine.status(thread) == "dead"
+end
+
+-- luv keeps the coroutine that loads it as its own (before 1.50): callbacks would
+-- run on top of it, or after its death.
+local function load_luv()
+  if not package.loaded.luv then
+    if loops.running() ~= "main" then
+      errors.misuse("require 'luv' in the main chunk first, outside of any coroutine")
+    end
+    local found, reason = pcall(require, "luv")
+    if not found then errors.misuse("the luv loop needs the module luv: " .. reason) end
+  end
+  return require "dqlite.loop.luv"
+end
+
+local function is_luv_running()
+  local uv = package.loaded.luv
+  return uv and uv.loop_mode and uv.loop_mode() ~= nil or false
+end
+
+--- The loop that an option names, or that fits the place of the call.
+-- @tparam[opt] string|table name as in api.md: "blocking", "luv" or a table of
+-- one's own. Left out: luv in a coroutine while luv's loop runs, else blocking
+-- @treturn table the loop
+function loops.select(name)
+  if type(name) == "table" then return name end
+  if not name then
+    name = is_luv_running() and loops.running() ~= "main" and "luv" or "blocking"
+  end
+  if name == "luv" then return load_luv() end
+  if name == "blocking" then return require "dqlite.loop.blocking" end
+  errors.misuse(("option 'loop': \"%s\" is unsupported yet"):format(name))
+end
+
+--- Can a call wait here? A loop of one's own need not know.
+-- @tparam table loop
+-- @treturn boolean
+function loops.can_wait(loop)
+  return not loop.refusal or not loop.refusal()
+end
+
+--- Raises where a call cannot wait, before anything of it is sent.
+-- @tparam table loop
+function loops.check_wait(loop)
+  local refused = loop.refusal and loop.refusal()
+  if refused then errors.misuse(refused) end
+end
+
+--- Waits.
+-- @tparam table loop
+-- @tparam number seconds how long
+-- @treturn string|nil why the wait was broken off: by a foreign resume
+function loops.pause(loop, seconds)
+  local _, _, reason = loop.sleep(seconds)
+  return reason
+end
+
+return loops

@@ -1,0 +1,122 @@
+--- Coroutines under luv: `run` for a program, `spawn` for what runs beside it.
+-- @module dqlite.task
+
+local errors = require "dqlite.error"
+local loops = require "dqlite.loops"
+
+local tasks = {}
+
+local Task = {}
+Task.__index = Task
+Task.__name = "dqlite.task"
+
+local unpack = table.unpack or rawget(_G, "unpack")
+
+local function pack(...)
+  return { n = select("#", ...), ... }
+end
+
+-- Tells who waits; an error that nobody waits for is said aloud.
+local function finish(task, ok, ...)
+  task.ok, task.results = ok, pack(...)
+  if not ok and not task.awaited then task.loop.report("a task failed: " .. task.trace) end
+  task.ended:signal()
+  if task.runs_loop then task.loop.stop() end
+end
+
+local function start(fn, awaited, ...)
+  if type(fn) ~= "function" then
+    errors.misuse("a task runs a function, not a " .. type(fn))
+  end
+  local loop, args = loops.select "luv", pack(...)
+  local task = setmetatable({
+    loop = loop,
+    ended = loop.cond(),
+    awaited = awaited, -- somebody waits, or will
+    runs_loop = false, -- the loop runs for it alone
+    thread = nil, -- once it has begun
+    ok = nil, -- did it return? nil until it has ended
+    results = nil, -- or its error, in front
+    trace = nil, -- where that was raised
+  }, Task)
+  local function note(err)
+    task.trace = debug.traceback(tostring(err), 2)
+    return err
+  end
+  loop.background(function()
+    task.thread = coroutine.running()
+    finish(task, xpcall(function() return fn(unpack(args, 1, args.n)) end, note))
+  end)
+  return task
+end
+
+local function outcome(task)
+  local results = task.results
+  if task.ok then return unpack(results, 1, results.n) end
+  error(results[1], 0)
+end
+
+--- Runs a function in a coroutine of its own, begun by luv's loop, not before
+-- `spawn` returns. An error that it raises is written to standard error, unless
+-- somebody waits for the task by then.
+-- @tparam function fn
+-- @param ... its arguments
+-- @treturn table a task: `wait`
+function tasks.spawn(fn, ...)
+  return start(fn, false, ...)
+end
+
+--- Waits for the end of the task; for one that has ended, does not wait.
+-- @return what its function returned; raises what that raised
+function Task:wait()
+  if self.ok ~= nil then return outcome(self) end
+  if self.thread and self.thread == loops.running() then
+    errors.misuse("a task that waits for itself would wait for ever")
+  end
+  loops.check_wait(self.loop)
+  self.awaited = true
+  local ended, _, broken = self.ended:wait()
+  if not ended then errors.misuse(broken) end
+  self.ended:signal() -- for the next that waits
+  return outcome(self)
+end
+
+function Task:__tostring()
+  local state = self.ok == nil and "running" or self.ok and "ended" or "failed"
+  return ("dqlite task (%s)"):format(state)
+end
+
+--- Runs a function in a coroutine under luv's loop, until it is done. Tasks that it
+-- has spawned and not waited for go on when the loop runs again.
+-- @tparam function fn
+-- @param ... its arguments
+-- @return what it returns; raises what it raises, and when nothing is left that
+-- could end its wait
+function tasks.run(fn, ...)
+  local loop = loops.select "luv"
+  if loop.is_running() then
+    errors.misuse("dqlite.run starts luv's loop, which is running: use dqlite.spawn")
+  end
+  local task = start(fn, true, ...)
+  task.runs_loop = true
+  loop.run(function() return task.ok ~= nil end)
+  if task.ok == nil then
+    errors.misuse("the function given to dqlite.run waits, and nothing is left to wait for")
+  end
+  return outcome(task)
+end
+
+--- Waits, and lets others run meanwhile where it is called in a coroutine under
+-- luv.
+-- @tparam number seconds how long
+function tasks.sleep(seconds)
+  if type(seconds) ~= "number" or not (seconds >= 0) then
+    errors.misuse("sleep takes a number of seconds")
+  end
+  local loop = loops.select()
+  loops.check_wait(loop)
+  local broken = loops.pause(loop, seconds)
+  if broken then errors.misuse(broken) end
+end
+
+return tasks
