@@ -71,27 +71,28 @@ local function use_reading(conn, settings)
 end
 
 -- Rows that nobody will read: theirs to know, ours to get out of the way.
-local function end_rows(conn)
-  local live = conn.live
+local function end_rows(conn, deadline)
+  local live, link = conn.live, conn.link
   conn.live = nil
-  local drained, why = conn.link:drain()
-  if conn.link.dropped then conn.state:failed(live.known, conn.link.dropped) end
+  local drained, why = link:drain(deadline)
+  if link.dropped then conn.state:failed(live.known, link.dropped) end
   if drained then return true end
   conn.write = false
-  return nil, conn.link:fail("closed", "a result was abandoned, and " .. why)
+  local kind = link.loop.now() >= deadline and "timeout" or "closed"
+  return nil, link:fail(kind, "a result was abandoned, and " .. why)
 end
 
 -- The link is ours from before the first wait.
-local function enter(conn, now)
+local function enter(conn, now, deadline)
   local link, owner = conn.link, conn.link.owner
   if conn.working and owner and not loops.is_dead(owner) then
     errors.misuse("the connection is in use by " .. conn.working .. " that is under way")
   end
   conn.working = nil
-  local free, err = link:check()
+  local free, err = link:check(deadline - now)
   if not free then return nil, err end
   link:enter()
-  if conn.live then return end_rows(conn) end
+  if conn.live then return end_rows(conn, deadline) end
   if link.core:outstanding() == 0 then return link:look(now) end
   return nil, link:fail("protocol", "an answer that an earlier call has left")
 end
@@ -112,11 +113,10 @@ function call.begin(conn, settings, known, deadline)
     }
   end
   local link, now = conn.link, conn.link.loop.now()
-  local had_rows = conn.live
-  local ready, err = enter(conn, now)
+  deadline = deadline or now + settings.timeout
+  local ready, err = enter(conn, now, deadline)
   if not ready then return nil, err end
-  if had_rows then now = link.loop.now() end
-  conn.deadline = deadline or now + settings.timeout
+  conn.deadline = deadline
   local last_try = math.min(LAST_TRY, settings.timeout / 2)
   conn.busy_until = math.min(now + settings.busy_timeout, conn.deadline - last_try)
   conn.sql = known.text

@@ -134,6 +134,15 @@ function errors.visible(text)
   return #text > MESSAGE_MAX and capped .. "..." or capped
 end
 
+--- What any error value says, of which the program may have made anything.
+-- @param value that was raised
+-- @treturn string
+function errors.describe(value)
+  local ok, text = pcall(tostring, value)
+  if ok and type(text) == "string" then return text end
+  return "an error value that cannot be shown, a " .. type(value)
+end
+
 -- ---- values ----
 
 local Error = {}

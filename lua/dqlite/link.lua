@@ -203,11 +203,13 @@ end
 --- Reads the rest of what is on its way and drops it. Up to a bound in bytes
 -- and seconds; where the server may hold the write lock only silence ends it.
 -- The error of a FAILURE in it is then `dropped`.
+-- @tparam[opt] number limit deadline of whoever waits for this
 -- @treturn true|nil
 -- @treturn string|nil why something is left
-function Link:drain()
+function Link:drain(limit)
   local stream, bounded, size = self.stream or self.abandoned, not self.holds_lock, 0
   local deadline = bounded and self.loop.now() + DRAIN_SECONDS or math.huge
+  if limit then deadline = math.min(deadline, limit) end
   self.dropped = nil
   while self.core:outstanding() > 0 do
     local more, why = drop_reply(self, stream, deadline)
@@ -230,20 +232,23 @@ end
 
 -- Closes where nothing runs behind the program's back: reads the rest itself,
 -- unless it would have to take it from a call that is under way.
-local function quit_here(self)
+local function quit_here(self, limit)
   local stream = self.stream or self.abandoned
   local free = not self.owner and not self.broken and loops.can_wait(self.loop)
   if stream and self.yields_rows and free then
     self:enter()
-    self:drain()
+    local drained = self:drain(limit)
+    if not drained and limit and self.loop.now() >= limit then return self:leave() end
   end
   self:close()
 end
 
 --- Closes once no result is on its way any more. A call that waits in another
 -- coroutine ends with "closed".
-function Link:quit()
-  if not self.loop.background then return quit_here(self) end
+-- @tparam[opt] number limit deadline of a call that comes upon the end of the link:
+-- what it has no time for is left to the next
+function Link:quit(limit)
+  if not self.loop.background then return quit_here(self, limit) end
   if has_rows_due(self) then
     self.stream:interrupt "the connection was closed by another coroutine"
     abandon(self)
@@ -263,17 +268,20 @@ function Link:forsake()
 end
 
 --- Can a call begin? One at a time: another coroutine's raises.
+-- @tparam number patience seconds that the call may take
 -- @treturn true|nil
 -- @treturn table|nil the error of a link that has ended, or whose last call
 -- was broken off by an error that was raised in it
-function Link:check()
+function Link:check(patience)
   loops.check_wait(self.loop)
   local owner = self.owner
   if owner and owner ~= loops.running() and not loops.is_dead(owner) then
     errors.misuse("the connection is in use by another coroutine")
   end
   if owner or self.broken then self:fail("closed", "an earlier call was broken off") end
-  if self.abandoned and not self.draining then self:quit() end
+  if self.abandoned and not self.draining then
+    self:quit(self.loop.now() + patience)
+  end
   if not self.stream then return nil, self:ended() end
   return true
 end

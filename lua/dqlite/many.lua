@@ -110,7 +110,7 @@ local function run_all(self)
   local pipelined, err = is_ahead(conn, self.known)
   if err then return self:stop(nil, err) end
   self.id = self.id or prepare(conn, self.known)
-  if not link.stream then return self:stop(nil, link:ended()) end
+  if not link.stream then return self:stop(nil, link.cause or link:ended()) end
   conn.write, link.yields_rows, link.holds_lock = false, self.known.returning, true
   window.run(conn, "executemany", not pipelined and 1 or nil,
     function(i) return self:send(i) end, function(i) return self:receive(i) end)

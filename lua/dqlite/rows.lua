@@ -77,7 +77,7 @@ end
 
 local function check_step(self)
   local conn = self.conn
-  if conn.link.owner or conn.link.broken then conn.link:check() end
+  if conn.link.owner or conn.link.broken then conn.link:check(self.settings.timeout) end
   if not conn.link.stream then error(conn.link:ended(), 0) end
   if conn.live ~= self then
     error(errors.new { kind = "closed", message = "the rows were ended by a later call" }, 0)
@@ -111,7 +111,7 @@ local function start(self, known, id, ...)
     local readable, wrong = schema.read_lead(conn, self.lead)
     if sent and readable then sent, err = read_frame(self) end
     if sent and readable and not wrong then return true end
-    if link.stream then link:drain() end
+    if link.stream then link:drain(conn.deadline) end
     local again, lost = exchange.wait_busy(conn, known, wrong or err)
     if not again then return nil, lost or wrong or err end
   end
@@ -134,10 +134,12 @@ local function open(conn, settings, known, id, ...)
   local ready, err = call.begin(conn, settings, known)
   if not ready then return nil, err end
   local started, failed = start(self, known, id, ...)
+  if started then
+    if not settings.arrays then self.columns = conn.link.core:columns() end
+    conn.live = self
+  end
   call.finish(conn, failed)
   if not started then return nil, failed end
-  if not settings.arrays then self.columns = conn.link.core:columns() end
-  conn.live = self
   return function() return step(self) end
 end
 

@@ -54,7 +54,9 @@ end
 
 -- The savepoint stood inside of a transaction, which is open still.
 local function release(conn, name)
+  conn.state.inner = true
   local released, err = exchange.control(conn, "RELEASE " .. name)
+  conn.state.inner = false
   if not released then return nil, err end
   conn.state.surely_open = true
   conn.savepoints = conn.savepoints - 1

@@ -47,7 +47,7 @@ local WRITES = {
 
 local function check_usable(self)
   if self.closed then errors.misuse("the session is closed") end
-  local free, err = self.link:check()
+  local free, err = self.link:check(self.timeout)
   return free, err
 end
 
@@ -80,7 +80,7 @@ end
 
 local function receive(self, deadline)
   local link = self.link
-  local free, ended = link:check()
+  local free, ended = link:check(self.timeout)
   if not free then return nil, ended end
   link:enter()
   local name, last = link:reply(deadline, self)
@@ -124,7 +124,9 @@ end
 -- @treturn table|nil the message
 -- @treturn table|nil the error, also the one that a FAILURE stands for
 function Session:request(name, fields, timeout)
-  if not self.closed and self.link.core:outstanding() > 0 then
+  local usable, lost = check_usable(self)
+  if not usable then return nil, lost end
+  if self.link.core:outstanding() > 0 then
     errors.misuse("other requests are on their way: use send and receive")
   end
   local deadline = deadline_of(self, timeout)

@@ -32,7 +32,7 @@ end
 local function disagrees(conn, known, params)
   return errors.new {
     kind = "unsupported",
-    message = ("the server counts %d parameters in it, not %d"):format(params, known.params),
+    message = ("the server counts %s parameters in it, not %d"):format(params, known.params),
     address = conn.address,
     sql = known.text,
   }

@@ -19,12 +19,14 @@ end
 -- Tells who waits; an error that nobody waits for is said aloud.
 local function finish(task, ok, ...)
   task.ok, task.results = ok, pack(...)
-  if not ok and not task.awaited then task.loop.report("a task failed: " .. task.trace) end
+  if not ok and task.waiters == 0 then
+    task.loop.report("a task failed: " .. (task.trace or errors.describe((...))))
+  end
   task.ended:signal()
   if task.runs_loop then task.loop.stop() end
 end
 
-local function start(fn, awaited, ...)
+local function start(fn, waiters, ...)
   if type(fn) ~= "function" then
     errors.misuse("a task runs a function, not a " .. type(fn))
   end
@@ -32,7 +34,7 @@ local function start(fn, awaited, ...)
   local task = setmetatable({
     loop = loop,
     ended = loop.cond(),
-    awaited = awaited, -- somebody waits, or will
+    waiters = waiters, -- how many wait, or will
     runs_loop = false, -- the loop runs for it alone
     thread = nil, -- once it has begun
     ok = nil, -- did it return? nil until it has ended
@@ -40,7 +42,7 @@ local function start(fn, awaited, ...)
     trace = nil, -- where that was raised
   }, Task)
   local function note(err)
-    task.trace = debug.traceback(tostring(err), 2)
+    task.trace = debug.traceback(errors.describe(err), 2)
     return err
   end
   loop.background(function()
@@ -63,7 +65,7 @@ end
 -- @param ... its arguments
 -- @treturn table a task: `wait`
 function tasks.spawn(fn, ...)
-  return start(fn, false, ...)
+  return start(fn, 0, ...)
 end
 
 --- Waits for the end of the task; for one that has ended, does not wait.
@@ -74,8 +76,9 @@ function Task:wait()
     errors.misuse("a task that waits for itself would wait for ever")
   end
   loops.check_wait(self.loop)
-  self.awaited = true
+  self.waiters = self.waiters + 1
   local ended, _, broken = self.ended:wait()
+  self.waiters = self.waiters - 1
   if not ended then errors.misuse(broken) end
   self.ended:signal() -- for the next that waits
   return outcome(self)
@@ -97,7 +100,7 @@ function tasks.run(fn, ...)
   if loop.is_running() then
     errors.misuse("dqlite.run starts luv's loop, which is running: use dqlite.spawn")
   end
-  local task = start(fn, true, ...)
+  local task = start(fn, 1, ...)
   task.runs_loop = true
   loop.run(function() return task.ok ~= nil end)
   if task.ok == nil then

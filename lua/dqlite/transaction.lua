@@ -33,20 +33,24 @@ local function perform(conn, text, act, ...)
   return done, err
 end
 
-local function enter(conn, mode, scoped)
+-- The level is made before BEGIN is sent: what runs out of memory behind that
+-- must not leave a transaction that nobody knows of.
+local function enter(conn, mode, handle)
   local text, parent = BEGIN[mode], conn.level
-  local scope, err =
-    perform(conn, text, scopes.open, text, scoped and "savepoint" or "refuse")
-  if not scope then return nil, err end
   local level = {
     parent = parent,
-    scope = scope,
-    scoped = scoped,
+    scope = false,
+    scoped = not handle,
+    handle = handle,
     owner = loops.running(),
     read_only = mode == "read" or parent and parent.read_only or false,
     failed = nil,
     gone = nil,
   }
+  local scope, err =
+    perform(conn, text, scopes.open, text, handle and "refuse" or "savepoint")
+  if not scope then return nil, err end
+  level.scope = scope
   conn.level = level
   return level
 end
@@ -99,7 +103,7 @@ function transaction.run(conn, fn, opts)
     errors.misuse("a transaction runs a function, not a " .. type(fn))
   end
   local settings = options.transaction(opts)
-  local level, err = enter(conn, settings.mode, true)
+  local level, err = enter(conn, settings.mode)
   if not level then return helpers.failed(conn, err) end
   return leave(conn, level, settings, pcall(fn, conn))
 end
@@ -112,8 +116,10 @@ Transaction.__name = "dqlite.transaction"
 
 local function check_handle(self, what)
   if self.done then errors.misuse(what .. ": the transaction has ended") end
-  helpers.check_usable(self.conn)
-  if self.conn.level ~= self.level and self.conn.link.stream and not self.level.gone then
+  local conn = self.conn
+  helpers.check_usable(conn)
+  if conn.level == self.level or self.level.gone then return end
+  if conn.link:check(conn.settings.timeout) then
     errors.misuse(what .. " with another transaction inside")
   end
 end
@@ -137,15 +143,15 @@ function transaction.begin(conn, mode)
   if conn.state.surely_open and conn.link.stream then
     errors.misuse("begin: a transaction is open already")
   end
-  local level, err = enter(conn, settings.mode, false)
-  if not level then return nil, err end
   local tx = setmetatable({
     conn = conn,
-    level = level,
+    level = false, -- until it has begun
     done = false, -- committed or rolled back
     doubtful = false, -- the answer to its COMMIT was lost
   }, Transaction)
-  level.handle = tx
+  local level, err = enter(conn, settings.mode, tx)
+  if not level then return nil, err end
+  tx.level = level
   return tx
 end
 
@@ -167,17 +173,27 @@ end
 -- transaction, unless its COMMIT was `ambiguous` before
 function Transaction:rollback()
   check_handle(self, "rollback")
-  self.done = true
-  if self.doubtful then return nil, self.conn.link:ended() end
+  if self.doubtful then
+    self.done = true
+    return nil, self.conn.link:ended()
+  end
   local back, err = roll_back(self.conn, self.level)
+  self.done = true
   if not back then return nil, err end
   return true
 end
 
 function Transaction:__close()
-  if self.done or self.conn.closed then return end
+  local conn = self.conn
+  if self.done or conn.closed then return end
+  if conn.level == self.level then
+    if loops.can_wait(conn.link.loop) then
+      roll_back(conn, self.level)
+    else
+      conn.link:fail("closed", "a transaction was broken off where nothing can wait")
+    end
+  end
   self.done = true
-  if self.conn.level == self.level then roll_back(self.conn, self.level) end
 end
 
 function Transaction:__tostring()

@@ -46,6 +46,12 @@ static inline void lua_rawsetp(lua_State *L, int index, const void *key)
 #define dql_newuserdata(L, size, values) lua_newuserdata(L, size)
 #endif
 
+/* luaL_checkstack calls a lack of memory a stack overflow. */
+static inline void dql_checkstack(lua_State *L, int slots)
+{
+  if (!lua_checkstack(L, slots)) luaL_error(L, "not enough memory");
+}
+
 /* luaL_testudata, which 5.1 lacks and LuaJIT has under the same name. */
 static inline void *dql_testudata(lua_State *L, int index, const char *name)
 {

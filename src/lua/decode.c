@@ -150,7 +150,7 @@ int dql_push_message(lua_State *L, const struct dqc_message *message,
 {
   const struct dqc_layout *layout = message->layout;
   int top = lua_gettop(L);
-  luaL_checkstack(L, 20, "message");
+  dql_checkstack(L, 20);
   lua_newtable(L);
   lua_pushstring(L, layout->name);
   lua_setfield(L, -2, "name");

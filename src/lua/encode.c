@@ -298,7 +298,7 @@ static void read_field(lua_State *L, const char *name, uint8_t kind,
 void dql_message_of(lua_State *L, const char *name, int index,
                     struct dqc_message *message)
 {
-  luaL_checkstack(L, 40, "message");
+  dql_checkstack(L, 40);
   memset(message, 0, sizeof *message);
   const struct dqc_layout *layout = layout_of(L, name, index);
   check_keys(L, layout, index);

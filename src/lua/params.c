@@ -245,7 +245,7 @@ const char *dql_params_of(lua_State *L, int numbering,
   struct source from;
   int last = lua_gettop(L);
   source_of(L, numbering, &from);
-  luaL_checkstack(L, 20, "parameters");
+  dql_checkstack(L, 20);
   if (last != from.first || !lua_istable(L, last)) {
     return from_arguments(L, &from, last, params);
   }

@@ -140,6 +140,31 @@ static int next_handshake(lua_State *L, struct decoder *d)
   return 1;
 }
 
+struct pushed {
+  const struct dqc_message *message;
+  int rc;
+};
+
+static int push_decoded(lua_State *L)
+{
+  struct pushed *pushed = lua_touserdata(L, 1);
+  pushed->rc = dql_push_message(L, pushed->message, -1);
+  return pushed->rc ? 0 : 1;
+}
+
+/* A lack of memory leaves the decoder as it was. */
+static int push_protected(lua_State *L, struct decoder *d,
+                          const struct dqc_message *message)
+{
+  struct pushed pushed = {message, 0};
+  lua_pushcfunction(L, push_decoded);
+  lua_pushlightuserdata(L, &pushed);
+  d->pushing = 1;
+  int failed = lua_pcall(L, 1, 1, 0);
+  d->pushing = 0;
+  return failed ? lua_error(L) : pushed.rc;
+}
+
 /* next() -> message | nothing: more bytes are wanted | nil, reason */
 static int decoder_next(lua_State *L)
 {
@@ -154,9 +179,7 @@ static int decoder_next(lua_State *L)
   if (rc == DQC_ETOOBIG) return broken(L, d, "a frame above the limit");
   if (rc) return broken(L, d, "a frame without a body");
   rc = dqc_message_decode(&frame, d->direction, &message);
-  d->pushing = 1;
-  if (!rc) rc = dql_push_message(L, &message, -1);
-  d->pushing = 0;
+  if (!rc) rc = push_protected(L, d, &message);
   if (rc) return broken(L, d, "a message that cannot be read");
   dqc_buf_consume(&d->in, need);
   return 1;

@@ -109,14 +109,11 @@ Stream.__index = Stream
 
 local OVER = "the deadline has passed"
 
+-- libuv answers any error of a socket with EBADF, and has stopped the poll then:
+-- what is wrong is for the socket to say.
 local function on_event(stream, err)
-  local woken
-  if err then
-    woken = waits.wake(stream.wait, nil, "closed", err)
-  else
-    woken = waits.wake(stream.wait, true)
-  end
-  if not woken and stream.watched then
+  if err then stream.problem, stream.watched = err, nil end
+  if not waits.wake(stream.wait, true) and stream.watched then
     stream.poll:stop()
     stream.watched = nil
   end
@@ -134,6 +131,7 @@ local function new_stream(sock)
     poll = poll,
     session = nil, -- that it carries
     watched = nil, -- what the poll is started for: "r", "w", "rw"
+    problem = nil, -- that the poll had
     wait = {}, -- of the coroutine whose call is under way
     fresh = false, -- nothing was received since the last send
     greed = 0, -- receives without a wait
@@ -144,6 +142,7 @@ local function new_stream(sock)
 end
 
 local function wait_for(self, events, deadline)
+  if self.problem then return nil, "closed", self.problem end
   if self.watched ~= events then
     self.poll:start(events, self.on_event)
     self.watched = events
@@ -221,9 +220,9 @@ function Stream:close()
   local poll = self.poll
   self.poll, self.watched = nil, nil
   self:interrupt "the connection was closed by another coroutine"
-  poll:stop()
-  poll:close()
+  poll:stop() -- and so the descriptor is not watched any more
   self.sock:close()
+  waits.close(poll)
   waits.drop()
 end
 
@@ -234,19 +233,26 @@ end
 
 -- ---- connect ----
 
+-- On one machine it is known at once what becomes of it; to wait for a refusal
+-- would make luv itself write a line to standard error.
+local function wait_connected(stream, deadline)
+  local sock = stream.sock
+  local _, known = sock:wait("w", 0)
+  if not known then
+    local woken, kind, reason = wait_for(stream, "w", deadline)
+    if kind == "timeout" then reason = "no answer in time" end
+    if not woken then return nil, kind, reason end
+  end
+  local done, _, reason = sock:connected()
+  return done, "connect", reason
+end
+
 local function connect(sock, address, deadline)
   local done, kind, reason = sock:connect(address)
   if done == nil then return nil, "connect", reason end
   local stream, why = new_stream(sock)
   if not stream then return nil, "connect", why end
-  if not done then
-    done, kind, reason = wait_for(stream, "w", deadline)
-    if kind == "timeout" then reason = "no answer in time" end
-    if done then
-      done, kind, reason = sock:connected()
-      if not done then kind = "connect" end
-    end
-  end
+  if not done then done, kind, reason = wait_connected(stream, deadline) end
   if done then return stream end
   stream:close()
   return nil, kind, reason

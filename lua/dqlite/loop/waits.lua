@@ -8,6 +8,7 @@
 -- @module dqlite.loop.waits
 
 local core = require "dqlite.core"
+local errors = require "dqlite.error"
 local new_deadlines = require "dqlite.loop.deadlines"
 local uv = require "luv"
 
@@ -26,17 +27,17 @@ local OURS = {}
 
 -- What a foreign resumer gets from a coroutine that waits: nothing to take for
 -- a value of its own.
-local function refuse() error(NO_VALUE, 2) end
-local WAITING = setmetatable({}, {
-  __index = refuse,
-  __call = refuse,
-  __tostring = function() return NO_VALUE end,
-})
+local WAITING = setmetatable({}, { __tostring = function() return NO_VALUE end })
+for name in ("index newindex call concat len unm add sub mul div mod pow lt le pairs")
+  :gmatch "%a+" do
+  getmetatable(WAITING)["__" .. name] = function() error(NO_VALUE, 2) end
+end
 
 local deadlines = new_deadlines()
 local queue, queued = {}, 0 -- functions to be called by the loop
 local timer, armed = nil, math.huge -- for when the timer is set
 local reasons = 0 -- to keep the loop alive: waits with a deadline, the queue
+local in_timer = false -- its callback runs
 local users = 0 -- of the timer that hold it though nobody waits: open streams
 
 -- ---- errors that nobody is there to get ----
@@ -52,13 +53,13 @@ end
 function waits.protect(fn)
   return function(...)
     local ok, err = pcall(fn, ...)
-    if not ok then waits.report(tostring(err)) end
+    if not ok then waits.report(errors.describe(err)) end
   end
 end
 
 local function resume(thread, ...)
   local ok, err = coroutine.resume(thread, ...)
-  if not ok then waits.report(debug.traceback(thread, tostring(err))) end
+  if not ok then waits.report(debug.traceback(thread, errors.describe(err))) end
 end
 
 -- ---- the timer ----
@@ -83,15 +84,12 @@ local function hold()
   if timer then return end
   local new = uv.new_timer()
   if reasons == 0 then new:unref() end
-  if timer then return new:close() end
+  if timer then return waits.close(new) end
   timer, armed = new, math.huge
 end
 
-local function drop()
-  if not timer or reasons > 0 or users > 0 then return end
-  local old = timer
-  timer, armed, deadlines = nil, math.huge, new_deadlines()
-  old:close()
+local function is_inside()
+  return in_timer or uv.loop_mode and uv.loop_mode() ~= nil
 end
 
 local function keep_alive()
@@ -102,11 +100,31 @@ local function keep_alive()
   end
 end
 
+-- The timer goes when it has nothing to do.
+local function drop()
+  if not timer or reasons > 0 or users > 0 then return end
+  if not is_inside() then return waits.later(function() end) end
+  local old = timer
+  timer, armed, deadlines = nil, math.huge, new_deadlines()
+  old:close()
+end
+
 local function let_end()
   reasons = reasons - 1
   if reasons == 0 then
     timer:unref()
     drop()
+  end
+end
+
+--- Closes a handle, from inside of the loop: when a program ends and the loop has
+-- had no turn since a close, luv crashes (seen with 1.44.2).
+-- @param handle of luv's, stopped
+function waits.close(handle)
+  if is_inside() then
+    handle:close()
+  else
+    waits.later(function() handle:close() end)
   end
 end
 
@@ -209,8 +227,7 @@ local function run_queue()
   end
 end
 
-local function run_deadlines()
-  local now = core.now()
+local function run_deadlines(now)
   local wait = deadlines:expired(now)
   while wait do
     wait.expired = true
@@ -220,12 +237,14 @@ local function run_deadlines()
 end
 
 on_timer = waits.protect(function()
-  armed = math.huge
+  armed, in_timer = math.huge, true
   keep_alive() -- the timer has to outlive what runs now
+  local now = core.now() -- who begins to wait in this turn is not due in it
   local ok, err = pcall(run_queue)
-  if ok then ok, err = pcall(run_deadlines) end
+  if ok then ok, err = pcall(run_deadlines, now) end
   arm(queued > 0 and 0 or deadlines:first())
   let_end()
+  in_timer = false
   if not ok then error(err, 0) end
 end)
 
