@@ -144,7 +144,8 @@ end
 local function wait_for(self, events, deadline)
   if self.problem then return nil, "closed", self.problem end
   if self.watched ~= events then
-    self.poll:start(events, self.on_event)
+    local started, reason = self.poll:start(events, self.on_event)
+    if not started then return nil, "closed", reason end
     self.watched = events
   end
   self.greed = 0
@@ -277,8 +278,8 @@ local function lookup(host, deadline)
   local wait = {}
   local request, wrong = uv.getaddrinfo(host, nil, { socktype = "stream" },
     waits.protect(function(err, answers)
-      if err then return waits.wake(wait, nil, "connect", err) end
-      waits.wake(wait, numbers(answers))
+      if not err then return waits.wake(wait, numbers(answers)) end
+      waits.wake(wait, nil, "connect", ("the name was not found (%s)"):format(err))
     end))
   if not request then return nil, "connect", wrong end
   local ips, kind, reason = waits.park(wait, math.min(deadline, core.now() + DAY))
