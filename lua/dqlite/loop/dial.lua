@@ -36,5 +36,6 @@ return function(address, deadline, lookup, connect_to)
   if kind ~= "tcp" then return connect_to(address, deadline) end
   local ips, problem, reason = lookup(host, deadline)
   if not ips then return nil, problem, reason end
+  if not ips[1] then return nil, "connect", "the name has no address" end
   return dial_any(ips, port, deadline, connect_to)
 end

@@ -31,8 +31,13 @@ local GREEDY = 16 -- receives in a row before others get their turn
 -- @tparam number seconds how long
 -- @treturn true|nil nil with "misuse" and a reason, after a foreign resume
 function luv.sleep(seconds)
-  local deadline = core.now() + math.min(seconds, DAY)
-  local _, kind, reason = waits.park({}, deadline)
+  local wait, deadline = {}, nil
+  if seconds > 0 then
+    deadline = core.now() + math.min(seconds, DAY)
+  else
+    waits.later(function() waits.wake(wait, nil, "timeout") end) -- a turn for others
+  end
+  local _, kind, reason = waits.park(wait, deadline)
   if kind == "timeout" then return true end
   return nil, kind, reason
 end

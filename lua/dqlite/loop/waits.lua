@@ -1,7 +1,8 @@
 --- Coroutines that wait while luv's loop runs: parked here, woken by a callback,
 -- by another coroutine or by their deadline. One timer serves all deadlines, and
--- keeps the loop alive as long as somebody waits; it goes away when it has
--- nothing to do.
+-- keeps the loop alive as long as somebody waits; one idle handle calls what is to
+-- be called by and by, once in each turn of the loop, so that sockets get theirs.
+-- Both go away when they have nothing to do.
 --
 -- A wait is a table with `thread` (who waits; nil: nobody), made by whoever needs
 -- one, for one coroutine at a time.
@@ -36,9 +37,10 @@ end
 local deadlines = new_deadlines()
 local queue, queued = {}, 0 -- functions to be called by the loop
 local timer, armed = nil, math.huge -- for when the timer is set
-local reasons = 0 -- to keep the loop alive: waits with a deadline, the queue
-local in_timer = false -- its callback runs
-local users = 0 -- of the timer that hold it though nobody waits: open streams
+local turn, turning = nil, false -- the idle handle; is it started?
+local inside = nil -- the handle of these whose callback runs
+local reasons = 0 -- for the timer to keep the loop alive: waits with a deadline
+local users = 0 -- that hold the handles though nobody waits: open streams
 
 -- ---- errors that nobody is there to get ----
 
@@ -62,16 +64,18 @@ local function resume(thread, ...)
   if not ok then waits.report(debug.traceback(thread, errors.describe(err))) end
 end
 
--- ---- the timer ----
+-- ---- the handles ----
 
-local on_timer
+local on_timer, on_turn
 
+-- A timer of 0 ms that its own callback sets would be called again before anything
+-- else is (libuv's uv__run_timers).
 local function start(at)
   local ms = math.ceil((at - core.now()) * 1000)
-  timer:start(ms > 0 and ms or 0, 0, on_timer)
+  timer:start(math.max(ms, inside == timer and 1 or 0), 0, on_timer)
 end
 
--- Finalizers come in anywhere and may want the timer, too: what one of them has
+-- Finalizers come in anywhere and may want the handles, too: what one of them has
 -- done meanwhile is left as it is, here and below.
 local function arm(at)
   if at >= armed then return end
@@ -80,16 +84,32 @@ local function arm(at)
   if armed < at then start(armed) end
 end
 
+local function start_turns()
+  if turning or queued == 0 then return end
+  turning = true
+  turn:start(on_turn)
+end
+
+local function stop_turns()
+  if queued > 0 then return end
+  turning = false
+  turn:stop()
+  start_turns()
+end
+
 local function hold()
   if timer then return end
-  local new = uv.new_timer()
-  if reasons == 0 then new:unref() end
-  if timer then return waits.close(new) end
-  timer, armed = new, math.huge
+  local new_timer, new_turn = uv.new_timer(), uv.new_idle()
+  if reasons == 0 then new_timer:unref() end
+  if timer then
+    waits.close(new_timer)
+    return waits.close(new_turn)
+  end
+  timer, armed, turn, turning = new_timer, math.huge, new_turn, false
 end
 
 local function is_inside()
-  return in_timer or uv.loop_mode and uv.loop_mode() ~= nil
+  return inside or uv.loop_mode and uv.loop_mode() ~= nil
 end
 
 local function keep_alive()
@@ -100,13 +120,13 @@ local function keep_alive()
   end
 end
 
--- The timer goes when it has nothing to do.
 local function drop()
-  if not timer or reasons > 0 or users > 0 then return end
+  if not timer or turning or reasons > 0 or users > 0 then return end
   if not is_inside() then return waits.later(function() end) end
-  local old = timer
-  timer, armed, deadlines = nil, math.huge, new_deadlines()
-  old:close()
+  local old_timer, old_turn = timer, turn
+  timer, armed, turn, deadlines = nil, math.huge, nil, new_deadlines()
+  old_timer:close()
+  old_turn:close()
 end
 
 local function let_end()
@@ -128,7 +148,7 @@ function waits.close(handle)
   end
 end
 
---- Keeps the timer for somebody who will wait again and again.
+--- Keeps the handles for somebody who will wait again and again.
 function waits.hold()
   users = users + 1
   hold()
@@ -192,11 +212,10 @@ end
 
 --- Calls a function by and by, from the loop.
 function waits.later(fn)
-  keep_alive()
   hold()
   queued = queued + 1
   queue[queued] = fn
-  arm(0)
+  start_turns()
 end
 
 --- Lets it go on by and by. Its deadline may be first.
@@ -217,15 +236,15 @@ function waits.start(fn)
   waits.later(function() resume(thread) end)
 end
 
-local function run_queue()
+on_turn = waits.protect(function()
   local fresh = {}
   local functions, n = queue, queued
-  queue, queued = fresh, 0
-  for i = 1, n do
-    let_end()
-    waits.protect(functions[i])()
-  end
-end
+  queue, queued, inside = fresh, 0, turn
+  for i = 1, n do waits.protect(functions[i])() end
+  stop_turns()
+  drop()
+  inside = nil
+end)
 
 local function run_deadlines(now)
   local wait = deadlines:expired(now)
@@ -237,14 +256,12 @@ local function run_deadlines(now)
 end
 
 on_timer = waits.protect(function()
-  armed, in_timer = math.huge, true
+  armed, inside = math.huge, timer
   keep_alive() -- the timer has to outlive what runs now
-  local now = core.now() -- who begins to wait in this turn is not due in it
-  local ok, err = pcall(run_queue)
-  if ok then ok, err = pcall(run_deadlines, now) end
-  arm(queued > 0 and 0 or deadlines:first())
+  local ok, err = pcall(run_deadlines, core.now())
+  arm(deadlines:first())
   let_end()
-  in_timer = false
+  inside = nil
   if not ok then error(err, 0) end
 end)
 
