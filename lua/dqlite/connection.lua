@@ -273,7 +273,9 @@ function Connection:features()
   local tail, typed
   if not err then tail, err = features.statement_tail(self) end
   if not err then
+    self.state.harmless = true -- its table is temporary
     typed, err = features.typed_null(self, exchange.control, exchange.lookup)
+    self.state.harmless = false
   end
   if err and err.kind == "busy" then err = nil end
   call.finish(self)

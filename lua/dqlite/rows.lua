@@ -34,11 +34,8 @@ end
 -- The next frame. Each has the whole timeout: a slow reader is no failure.
 local function read_frame(self)
   local conn, link = self.conn, self.conn.link
-  loops.check_wait(link.loop)
   conn.deadline = link.loop.now() + self.settings.timeout
-  link:enter()
   local name, last = link:reply(conn.deadline, conn)
-  link:leave()
   if name == "ROWS" then
     self.last = last
     return true
@@ -46,6 +43,16 @@ local function read_frame(self)
   local err = name and link:failure(conn) or last
   conn.state:failed(self.known, err)
   return nil, err
+end
+
+-- The same outside of a call.
+local function read_next(self)
+  local link = self.conn.link
+  loops.check_wait(link.loop)
+  link:enter()
+  local ok, err = read_frame(self)
+  link:leave()
+  return ok, err
 end
 
 local function finish(self)
@@ -92,7 +99,7 @@ local function step(self)
     if row then return row end
     if kind then give_up(self, self.conn.link:fail(kind, reason, self.conn)) end
     if self.last then return finish(self) end
-    local ok, err = read_frame(self)
+    local ok, err = read_next(self)
     if not ok then give_up(self, err) end
   end
 end

@@ -52,11 +52,12 @@ function scope.open(conn, text, inside)
   return open_savepoint(conn)
 end
 
--- The savepoint stood inside of a transaction, which is open still.
+-- The savepoint stood inside of a transaction, which is open still: by itself it
+-- changes nothing.
 local function release(conn, name)
-  conn.state.inner = true
+  conn.state.harmless = true
   local released, err = exchange.control(conn, "RELEASE " .. name)
-  conn.state.inner = false
+  conn.state.harmless = false
   if not released then return nil, err end
   conn.state.surely_open = true
   conn.savepoints = conn.savepoints - 1

@@ -14,7 +14,7 @@ function state.new()
   return setmetatable({
     maybe_open = false, -- begun, and not ended by COMMIT, END or ROLLBACK
     surely_open = false, -- and nothing since can have ended it
-    inner = false, -- a RELEASE under way is of a savepoint inside of it
+    harmless = false, -- what is under way changes nothing, whatever it looks like
   }, State)
 end
 
@@ -73,8 +73,8 @@ end
 -- lost? A write inside an open transaction dies with the session.
 -- @tparam table known from dqlite.sql
 function State:in_doubt(known)
-  if known.kind == "commit" then return known.writes end
-  if known.kind == "release" then return known.writes and not self.inner end
+  if self.harmless then return false end
+  if known.kind == "commit" or known.kind == "release" then return known.writes end
   return known.writes and not self.surely_open
 end
 

@@ -65,7 +65,9 @@ end
 -- Whether an unsure transaction is still there is asked by call.begin: the level
 -- goes afterwards, and stays where COMMIT is refused.
 local function commit(conn, level)
+  conn.state.harmless = level.read_only
   local done, err = perform(conn, "COMMIT", scopes.keep, level.scope)
+  conn.state.harmless = false
   if done or level.gone then conn.level = level.parent end
   return done, err
 end

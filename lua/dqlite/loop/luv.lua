@@ -31,7 +31,7 @@ local GREEDY = 16 -- receives in a row before others get their turn
 -- @tparam number seconds how long
 -- @treturn true|nil nil with "misuse" and a reason, after a foreign resume
 function luv.sleep(seconds)
-  local wait, deadline = {}, nil
+  local wait, deadline = waits.new(), nil
   if seconds > 0 then
     deadline = core.now() + math.min(seconds, DAY)
   else
@@ -65,7 +65,8 @@ local function pop(self)
   return wait
 end
 
-local function leave(self, wait)
+local function leave(wait)
+  local self = wait.cond
   local queue, i = self.queue, self.first
   while i <= self.last and queue[i] ~= wait do i = i + 1 end
   if i > self.last then return end
@@ -96,11 +97,12 @@ function Cond:wait(deadline)
     self.signalled = false
     return true
   end
-  local wait = { signalled = false }
+  local wait = waits.new(leave)
+  wait.cond, wait.signalled = self, false
   self.last = self.last + 1
   self.queue[self.last] = wait
   local _, kind, reason = waits.park(wait, deadline ~= math.huge and deadline or nil)
-  if not wait.signalled then leave(self, wait) end
+  if not wait.signalled then leave(wait) end
   if kind == "misuse" then return nil, kind, reason end
   local signalled = wait.signalled
   wait.signalled = false
@@ -258,7 +260,11 @@ local function connect(sock, address, deadline)
   if done == nil then return nil, "connect", reason end
   local stream, why = new_stream(sock)
   if not stream then return nil, "connect", why end
-  if not done then done, kind, reason = wait_connected(stream, deadline) end
+  if not done then
+    stream.wait = waits.new(function() stream:close() end) -- nobody else knows it yet
+    done, kind, reason = wait_connected(stream, deadline)
+    stream.wait = {}
+  end
   if done then return stream end
   stream:close()
   return nil, kind, reason
@@ -280,7 +286,7 @@ end
 -- A pool of threads looks names up; one that takes too long is not waited for.
 local function lookup(host, deadline)
   if host:find ":" or host:find "^[%d.]+$" then return { host } end -- is a number
-  local wait = {}
+  local wait = waits.new()
   local request, wrong = uv.getaddrinfo(host, nil, { socktype = "stream" },
     waits.protect(function(err, answers)
       if not err then return waits.wake(wait, numbers(answers)) end

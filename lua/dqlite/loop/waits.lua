@@ -4,8 +4,9 @@
 -- be called by and by, once in each turn of the loop, so that sockets get theirs.
 -- Both go away when they have nothing to do.
 --
--- A wait is a table with `thread` (who waits; nil: nobody), made by whoever needs
--- one, for one coroutine at a time.
+-- A wait is a table with `thread` (who waits; nil: nobody), for one coroutine at a
+-- time: a plain one, for what notices by itself when a coroutine is closed while
+-- it waits, or one of `new`.
 -- @module dqlite.loop.waits
 
 local core = require "dqlite.core"
@@ -173,6 +174,29 @@ local function clear(wait)
   return thread
 end
 
+-- Closed with the coroutine, where Lua can do that (5.4): the end of the wait.
+local Wait = {}
+
+function Wait.__close(wait)
+  if not wait.thread then return end
+  clear(wait)
+  if wait.on_close then wait.on_close(wait) end
+end
+
+--- Makes a wait that ends with its coroutine.
+-- @tparam[opt] function on_close called with the wait when that happens
+-- @treturn table
+function waits.new(on_close)
+  return setmetatable({ thread = nil, on_close = on_close }, Wait)
+end
+
+-- The loop is there for its fourth value, which Lua 5.4 closes on every exit.
+local function yield_guarded(wait)
+  for whose, first, second, third in coroutine.yield, WAITING, nil, wait do -- luacheck: ignore 512
+    return whose, first, second, third
+  end
+end
+
 --- Waits, in a coroutine, to be woken.
 -- @tparam table wait where nobody waits
 -- @tparam[opt] number deadline of core.now(); without one it does not keep the
@@ -188,7 +212,12 @@ function waits.park(wait, deadline)
     deadlines:watch(wait, deadline)
     arm(deadline)
   end
-  local whose, first, second, third = coroutine.yield(WAITING)
+  local whose, first, second, third
+  if getmetatable(wait) then
+    whose, first, second, third = yield_guarded(wait)
+  else
+    whose, first, second, third = coroutine.yield(WAITING)
+  end
   if whose == OURS then return first, second, third end
   clear(wait)
   return nil, "misuse", FOREIGN
