@@ -286,8 +286,9 @@ end
 -- A pool of threads looks names up; one that takes too long is not waited for.
 local function lookup(host, deadline)
   if host:find ":" or host:find "^[%d.]+$" then return { host } end -- is a number
-  local wait = waits.new()
-  local request, wrong = uv.getaddrinfo(host, nil, { socktype = "stream" },
+  local request, wrong
+  local wait = waits.new(function() uv.cancel(request) end)
+  request, wrong = uv.getaddrinfo(host, nil, { socktype = "stream" },
     waits.protect(function(err, answers)
       if not err then return waits.wake(wait, numbers(answers)) end
       waits.wake(wait, nil, "connect", ("the name was not found (%s)"):format(err))
