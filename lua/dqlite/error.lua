@@ -124,12 +124,33 @@ local function escape(bytes)
   end))
 end
 
+local SEQUENCES = {
+  "^[\194-\223][\128-\191]",
+  "^[\224-\239][\128-\191][\128-\191]",
+  "^[\240-\244][\128-\191][\128-\191][\128-\191]",
+}
+
+-- Bytes above 127: those that are no UTF-8 are control characters to some
+-- terminals.
+local function escape_strays(bytes)
+  local parts, i = {}, 1
+  while i <= #bytes do
+    local sequence
+    for _, pattern in ipairs(SEQUENCES) do
+      sequence = sequence or bytes:match(pattern, i)
+    end
+    parts[#parts + 1] = sequence or escape(bytes:sub(i, i))
+    i = i + (sequence and #sequence or 1)
+  end
+  return table.concat(parts)
+end
+
 --- Makes a text from the network safe to print: what would not show is
 -- escaped, and its length is capped.
 -- @tparam string text any bytes
 -- @treturn string one line
 function errors.visible(text)
-  local capped = text:sub(1, MESSAGE_MAX)
+  local capped = text:sub(1, MESSAGE_MAX):gsub("[\128-\255]+", escape_strays)
   for _, pattern in ipairs(HIDDEN) do capped = capped:gsub(pattern, escape) end
   return #text > MESSAGE_MAX and capped .. "..." or capped
 end

@@ -81,6 +81,10 @@ describe("an error's text", function()
     assert.equal("né 日本 \240\159\152\128", errors.visible("né 日本 \240\159\152\128"))
   end)
 
+  it("shows bytes that are no UTF-8, which are controls to some terminals", function()
+    assert.equal("a\\x9b31mé\\xe2\\x82 €\\xff", errors.visible("a\15531mé\226\130 €\255"))
+  end)
+
   it("is capped, and so are the bytes and the statement", function()
     local err = errors.from_failure(1, ("\27"):rep(65536),
       { write = false, sql = ("x"):rep(10000) })
