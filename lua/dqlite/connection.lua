@@ -13,6 +13,7 @@ local errors = require "dqlite.error"
 local exchange = require "dqlite.exchange"
 local features = require "dqlite.features"
 local helpers = require "dqlite.helpers"
+local loops = require "dqlite.loops"
 local many = require "dqlite.many"
 local open = require "dqlite.open"
 local options = require "dqlite.options"
@@ -44,7 +45,7 @@ function connection.connect(address, opts)
     database = settings.database,
     settings = settings,
     link = link,
-    closed = false, -- by its user
+    closed = false, -- or the coroutine that has closed it
 
     cache = caches.new(settings.statement_cache),
     prepare_schema = 1, -- 0 once the server has refused it (1.12 to 1.14)
@@ -292,7 +293,7 @@ end
 -- open is rolled back by the server. Again does nothing.
 -- @treturn true
 function Connection:close()
-  self.closed, self.live = true, nil
+  self.closed, self.live = self.closed or loops.running(), nil
   self.link:quit()
   return true
 end

@@ -24,9 +24,10 @@ local function check_level(conn)
   conn.link:fail("closed", "a transaction was broken off")
 end
 
---- Raises after close, and in a coroutine that the transaction is not of.
+--- Raises after one's own close, and in a coroutine that the transaction is not
+-- of. After another coroutine's close the call answers an error.
 function helpers.check_usable(conn)
-  if conn.closed then errors.misuse("the connection is closed") end
+  if conn.closed == loops.running() then errors.misuse("the connection is closed") end
   check_level(conn)
 end
 

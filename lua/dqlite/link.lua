@@ -103,7 +103,7 @@ end
 
 -- Are rows due that it would be wrong to leave to the server?
 local function has_rows_due(self)
-  return self.stream and self.yields_rows and not self.unsent and self.core:outstanding() > 0
+  return self.stream and self.yields_rows and self.core:awaits()
 end
 
 -- Is what is under way still here, every byte of it?
@@ -211,13 +211,14 @@ function Link:drain(limit)
   local deadline = bounded and self.loop.now() + DRAIN_SECONDS or math.huge
   if limit then deadline = math.min(deadline, limit) end
   self.dropped = nil
-  while self.core:outstanding() > 0 do
+  while self.core:awaits() do
     local more, why = drop_reply(self, stream, deadline)
     if not more then return nil, why end
     size = size + more
     if bounded and size > DRAIN_BYTES then return nil, "it is too large to be read" end
   end
-  return true
+  if self.core:outstanding() == 0 then return true end
+  return nil, "not all that was asked for had left"
 end
 
 --- Closes the stream. Again does nothing.

@@ -11,6 +11,7 @@
 
 local errors = require "dqlite.error"
 local links = require "dqlite.link"
+local loops = require "dqlite.loops"
 local options = require "dqlite.options"
 
 local session = {}
@@ -34,7 +35,7 @@ function session.connect(address, opts)
     link = link,
     timeout = settings.timeout,
     address = address,
-    closed = false, -- by its user
+    closed = false, -- or the coroutine that has closed it
     write = false, -- could a request on its way change something?
   }, Session)
 end
@@ -46,7 +47,7 @@ local WRITES = {
 }
 
 local function check_usable(self)
-  if self.closed then errors.misuse("the session is closed") end
+  if self.closed == loops.running() then errors.misuse("the session is closed") end
   local free, err = self.link:check(self.timeout)
   return free, err
 end
@@ -152,7 +153,7 @@ end
 
 --- Closes. Again does nothing.
 function Session:close()
-  self.closed = true
+  self.closed = self.closed or loops.running()
   self.link:close()
   return true
 end

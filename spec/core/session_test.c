@@ -91,6 +91,36 @@ static void test_send_in_reply(void)
   text_free(&log);
 }
 
+/* An answer is due to what has left whole, not to what is pending. */
+static void test_awaits(void)
+{
+  struct dqc_session session;
+  struct text log;
+  struct dqc_message interrupt = make_request("INTERRUPT");
+  const struct vector *v = vectors_find(&vectors, "empty_interrupt");
+  talk_init(&session);
+  text_init(&log);
+  CHECK_EQ(dqc_session_awaits(&session), 0);
+  CHECK_EQ(dqc_session_send(&session, &interrupt), DQC_DONE);
+  CHECK_EQ(dqc_session_send(&session, &interrupt), DQC_DONE);
+  CHECK_EQ(dqc_session_awaits(&session), 0);
+  size_t pending = dqc_session_pending(&session).len;
+  size_t one = (pending - 8) / 2; /* behind the version */
+  dqc_session_sent(&session, 8 + one - 1);
+  CHECK_EQ(dqc_session_awaits(&session), 0);
+  dqc_session_sent(&session, 1);
+  CHECK_EQ(dqc_session_awaits(&session), 1);
+  CHECK_EQ(dqc_session_feed(&session, vector_bytes(v)), DQC_DONE);
+  CHECK_EQ(talk_next(&session, &log), DQC_DONE);
+  CHECK_EQ(dqc_session_outstanding(&session), 1);
+  CHECK_EQ(dqc_session_awaits(&session), 0);
+  dqc_session_sent(&session, one);
+  CHECK_EQ(dqc_session_awaits(&session), 1);
+  dqc_session_free(&session);
+  CHECK_EQ(dqc_session_awaits(&session), 0);
+  text_free(&log);
+}
+
 /* A reply is valid while requests are sent: only feeding or asking ends it. */
 static void test_reply_stays(void)
 {
@@ -160,6 +190,7 @@ int main(void)
   check_unasked(16);
   test_unasked_before_first();
   test_send_in_reply();
+  test_awaits();
   test_reply_stays();
   test_memory();
   test_fail();

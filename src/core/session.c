@@ -5,6 +5,7 @@
 
 /* One entry of the queue. */
 struct expected {
+  uint64_t end; /* of the request, in bytes from the first one's begin */
   uint8_t request;
   uint8_t answer;
   uint8_t roles;
@@ -53,6 +54,15 @@ static int fail(struct dqc_session *session, int status, const char *reason)
 size_t dqc_session_outstanding(const struct dqc_session *session)
 {
   return dqc_buf_len(&session->queue) / sizeof(struct expected);
+}
+
+int dqc_session_awaits(const struct dqc_session *session)
+{
+  struct expected expected;
+  struct dqc_bytes queue = dqc_buf_view(&session->queue);
+  if (queue.len == 0) return 0;
+  memcpy(&expected, queue.ptr, sizeof expected);
+  return expected.end + dqc_buf_len(&session->out) <= session->encoded;
 }
 
 /* ---- requests ---- */
@@ -130,7 +140,7 @@ int dqc_session_send(struct dqc_session *session,
                      const struct dqc_message *message)
 {
   const struct dqc_layout *l = message->layout;
-  struct expected expected = {l->number, l->answer, 0};
+  struct expected expected = {0, l->number, l->answer, 0};
   size_t before = dqc_buf_len(&session->out);
   uint8_t *room;
   if (session->status) return session->status;
@@ -145,6 +155,8 @@ int dqc_session_send(struct dqc_session *session,
     return rc;
   }
   session->greeted = 1;
+  session->encoded += dqc_buf_len(&session->out) - before;
+  expected.end = session->encoded;
   if (l->number == DQC_REQUEST_CLUSTER) {
     expected.roles = message->fields[0].word != 0;
   }

@@ -20,6 +20,7 @@ struct dqc_session {
   struct dqc_buf names; /* column names of a result of several frames */
   size_t columns; /* of that result */
   size_t current; /* bytes of `in` that the current reply covers */
+  uint64_t encoded; /* bytes of requests that there were, pending or sent */
   size_t max_message; /* body of one frame, both directions, bytes */
   uint8_t greeted; /* the version word was written */
   uint8_t in_result; /* frames of the first request's result have come */
@@ -67,8 +68,11 @@ int dqc_session_next(struct dqc_session *session, struct dqc_reply *reply);
 void dqc_session_fail(struct dqc_session *session, int status,
                       const char *reason);
 
-/* Requests that were sent and not yet answered to their end. */
+/* Requests that are not yet answered to their end, sent or pending. */
 size_t dqc_session_outstanding(const struct dqc_session *session);
+
+/* Is an answer due? Not for a request of which a part is pending still. */
+int dqc_session_awaits(const struct dqc_session *session);
 
 /* Why a database of this name must not be opened (hazards.md), or NULL. */
 const char *dqc_database_refusal(struct dqc_bytes name);

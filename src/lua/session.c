@@ -143,6 +143,14 @@ static int session_outstanding(lua_State *L)
   return 1;
 }
 
+/* awaits() -> is an answer due to a request that has left? */
+static int session_awaits(lua_State *L)
+{
+  struct dql_session *s = dql_session_of(L);
+  lua_pushboolean(L, dqc_session_awaits(&s->core));
+  return 1;
+}
+
 /* close(): every later call answers "closed" */
 static int session_close(lua_State *L)
 {
@@ -163,6 +171,7 @@ void dql_register_session(lua_State *L)
                                      {"reading", session_reading},
                                      {"body_size", session_body_size},
                                      {"outstanding", session_outstanding},
+                                     {"awaits", session_awaits},
                                      {"close", session_close},
                                      {NULL, NULL}};
   dql_newclass(L, CLASS, metamethods, methods);
