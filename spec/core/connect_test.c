@@ -8,6 +8,8 @@
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -70,6 +72,21 @@ static void test_address(const char *address, int tcp)
   CHECK_EQ(sock.fd, -1);
 }
 
+static void test_ipv6_names(void)
+{
+  struct dqc_sock sock;
+  struct peer peer;
+  struct dqc_ip ip;
+  uint16_t port = 0;
+  CHECK_EQ(dqc_sock_unused_port("::1", &port), DQC_DONE);
+  CHECK(port > 0);
+  peer_pair(&peer, &sock, "[::1]:0");
+  CHECK_EQ(dqc_sock_peer(&sock, &ip, &port), DQC_DONE);
+  CHECK_TEXT(ip.text, "::1");
+  CHECK_EQ(port, peer.addr.port);
+  peer_unpair(&peer, &sock);
+}
+
 /* A machine without IPv6 has no such address to test with. */
 static void test_ipv6(void)
 {
@@ -77,6 +94,7 @@ static void test_ipv6(void)
   if (peer_listen(&peer, "[::1]:0")) {
     peer_free(&peer);
     test_address("[::1]:0", 1);
+    test_ipv6_names();
   } else {
     printf("no IPv6 on this machine: not tested\n");
   }
@@ -121,6 +139,42 @@ static void test_no_connection(void)
   check_no_connection("@no-such-name-of-dqlite", DQC_EOS, ECONNREFUSED);
   check_no_connection("localhost:9001", DQC_EVALUE, 0);
   check_no_connection("no.such.host:9001", DQC_EVALUE, 0);
+}
+
+/* Longer than any address that the parser lets through, or than any number. */
+static void test_too_long(void)
+{
+  static char path[200], host[] = "1234567890123456789012345678901234567890"
+                                  "123456789012345678901234567890:1";
+  struct dqc_sock sock;
+  struct dqc_addr addr;
+  dqc_sock_init(&sock);
+  memset(path, '/', sizeof path);
+  memset(&addr, 0, sizeof addr);
+  addr.path = bytes_from(path, sizeof path);
+  addr.kind = DQC_ADDR_UNIX;
+  CHECK_EQ(dqc_sock_connect(&sock, &addr), DQC_EVALUE);
+  addr.kind = DQC_ADDR_ABSTRACT;
+  CHECK_EQ(dqc_sock_connect(&sock, &addr), DQC_EVALUE);
+  check_no_connection(host, DQC_EVALUE, 0);
+  CHECK_EQ(sock.fd, -1);
+}
+
+/* A process that may have no more descriptors. */
+static void test_no_descriptor(void)
+{
+  struct rlimit limit, none;
+  uint16_t port = 1;
+  if (getrlimit(RLIMIT_NOFILE, &limit)) check_fatal("no limit");
+  none = limit;
+  none.rlim_cur = 0;
+  if (setrlimit(RLIMIT_NOFILE, &none)) check_fatal("no limit");
+  check_no_connection("127.0.0.1:1", DQC_EOS, EMFILE);
+  check_no_connection("@none", DQC_EOS, EMFILE);
+  CHECK_EQ(dqc_sock_unused_port("127.0.0.1", &port), DQC_EOS);
+  CHECK_EQ(errno, EMFILE);
+  CHECK_EQ(port, 0);
+  if (setrlimit(RLIMIT_NOFILE, &limit)) check_fatal("no limit");
 }
 
 /* Closing again does nothing, not even to a descriptor that has the number
@@ -193,6 +247,8 @@ int main(void)
   test_ipv6();
   test_paths();
   test_no_connection();
+  test_too_long();
+  test_no_descriptor();
   test_close();
   test_peer();
   test_lookup();

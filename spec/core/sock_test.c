@@ -2,8 +2,11 @@
  * connection ends. */
 #define _DEFAULT_SOURCE
 
+#include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/sock.h"
@@ -73,6 +76,63 @@ static void test_recv_wait(void)
   CHECK(peer_now() - start < 1000);
   peer_close(&peer);
   CHECK_EQ(wait_for(&sock, PEER_PATIENCE, &byte), DQC_ECLOSED);
+  peer_unpair(&peer, &sock);
+}
+
+static void on_signal(int number)
+{
+  (void)number;
+}
+
+/* A timer that will send this process a signal that does nothing. */
+static timer_t make_timer(void)
+{
+  struct sigaction action;
+  struct sigevent event;
+  timer_t timer = 0;
+  memset(&action, 0, sizeof action);
+  memset(&event, 0, sizeof event);
+  action.sa_handler = on_signal;
+  event.sigev_notify = SIGEV_SIGNAL;
+  event.sigev_signo = SIGUSR1;
+  if (sigaction(SIGUSR1, &action, NULL) ||
+      timer_create(CLOCK_MONOTONIC, &event, &timer)) {
+    check_fatal("no timer");
+  }
+  return timer;
+}
+
+/* Again and again after so many ms; 0: no more. */
+static void run_timer(timer_t timer, long interval)
+{
+  struct itimerspec time;
+  memset(&time, 0, sizeof time);
+  time.it_value.tv_nsec = time.it_interval.tv_nsec = interval * 1000000;
+  if (timer_settime(timer, 0, &time, NULL)) check_fatal("no timer");
+}
+
+/* A signal ends a wait early, as the contract says, and is no error. */
+static void test_interrupted(void)
+{
+  struct dqc_sock sock;
+  struct peer peer;
+  timer_t timer = make_timer();
+  uint8_t byte;
+  size_t n = 7;
+  int ready = 7;
+  peer_pair(&peer, &sock, LOOPBACK);
+  CHECK_EQ(dqc_sock_block(&sock), DQC_DONE);
+  long start = peer_now();
+  run_timer(timer, 10);
+  CHECK_EQ(dqc_sock_wait(&sock, DQC_WANT_READ, PEER_PATIENCE, &ready),
+           DQC_ETIMEOUT);
+  CHECK_EQ(ready, 0);
+  CHECK_EQ(dqc_sock_recv_wait(&sock, &byte, 1, PEER_PATIENCE, &n),
+           DQC_WANT_READ);
+  CHECK_EQ(n, 0);
+  run_timer(timer, 0);
+  CHECK(peer_now() - start < PEER_PATIENCE / 2);
+  timer_delete(timer);
   peer_unpair(&peer, &sock);
 }
 
@@ -180,6 +240,26 @@ static void test_full(int blocking)
   peer_unpair(&peer, &sock);
 }
 
+/* What fails for another reason than the peer's says so by errno: here there
+ * is no descriptor at all. */
+static void test_no_socket(void)
+{
+  struct dqc_sock sock;
+  uint8_t byte;
+  size_t n = 7;
+  dqc_sock_init(&sock);
+  errno = 0;
+  CHECK_EQ(dqc_sock_connected(&sock), DQC_EOS);
+  CHECK_EQ(errno, EBADF);
+  CHECK_EQ(dqc_sock_block(&sock), DQC_EOS);
+  CHECK_EQ(dqc_sock_recv(&sock, &byte, 1, &n), DQC_EOS);
+  CHECK_EQ(n, 0);
+  n = 7;
+  CHECK_EQ(dqc_sock_send(&sock, bytes_of("x"), &n), DQC_EOS);
+  CHECK_EQ(n, 0);
+  CHECK_EQ(errno, EBADF);
+}
+
 static void test_alive(void)
 {
   struct dqc_sock sock;
@@ -202,6 +282,7 @@ int main(void)
   peer_own_name(name);
   test_wait();
   test_recv_wait();
+  test_interrupted();
   test_no_wait();
   test_end(0);
   test_end(1);
@@ -210,6 +291,7 @@ int main(void)
   test_no_signal(name);
   test_full(0);
   test_full(1);
+  test_no_socket();
   test_alive();
   return check_done();
 }
