@@ -139,6 +139,8 @@ local function new_stream(sock)
     session = nil, -- that it carries
     watched = nil, -- what the poll is started for: "r", "w", "rw"
     problem = nil, -- that the poll had
+    interrupts = 0, -- how many there were
+    interruption = nil, -- the last one's reason
     wait = {}, -- of the coroutine whose call is under way
     fresh = false, -- nothing was received since the last send
     greed = 0, -- receives without a wait
@@ -146,6 +148,14 @@ local function new_stream(sock)
   }, Stream)
   stream.on_event = waits.protect(function(err) on_event(stream, err) end)
   return stream
+end
+
+-- Whatever wakes it: after an interrupt the stream is somebody else's.
+local function park(self, deadline)
+  local before = self.interrupts
+  local woken, kind, reason = waits.park(self.wait, deadline)
+  if self.interrupts ~= before then return nil, "closed", self.interruption end
+  return woken, kind, reason
 end
 
 local function wait_for(self, events, deadline)
@@ -156,17 +166,18 @@ local function wait_for(self, events, deadline)
     self.watched = events
   end
   self.greed = 0
-  local woken, kind, reason = waits.park(self.wait, math.min(deadline, core.now() + DAY))
+  local woken, kind, reason = park(self, math.min(deadline, core.now() + DAY))
   if woken or kind ~= "timeout" or core.now() >= deadline then return woken, kind, reason end
   return true
 end
 
--- Lets others have their turn. Whoever wakes it: what waits here looks again.
+-- Lets others have their turn. Should something else wake it first, the next wait
+-- here ends early, which does no harm: what waits here looks again.
 local function pass(self, deadline)
   local wait = self.wait
   self.greed = 0
   waits.later(function() waits.wake(wait, true) end)
-  return waits.park(wait, deadline)
+  return park(self, deadline)
 end
 
 --- Gets at least one byte into the session. Straight after a send nothing can
@@ -219,7 +230,8 @@ end
 --- Ends the wait of the coroutine that waits here, by and by.
 -- @tparam string reason in words; its call fails with "closed"
 function Stream:interrupt(reason)
-  if self.wait.thread then waits.wake_later(self.wait, nil, "closed", reason) end
+  self.interrupts, self.interruption = self.interrupts + 1, reason
+  if self.wait.thread then waits.wake_later(self.wait, true) end
 end
 
 --- Closes; who waits here is told. Again does nothing.

@@ -190,9 +190,14 @@ function waits.new(on_close)
   return setmetatable({ thread = nil, on_close = on_close }, Wait)
 end
 
+local function yield(value)
+  return true, coroutine.yield(value)
+end
+
 -- The loop is there for its fourth value, which Lua 5.4 closes on every exit.
 local function yield_guarded(wait)
-  for whose, first, second, third in coroutine.yield, WAITING, nil, wait do -- luacheck: ignore 512
+  for _, whose, first, second, third in yield, WAITING, nil, wait do -- luacheck: ignore 512
+    if whose ~= OURS then clear(wait) end
     return whose, first, second, third
   end
 end
@@ -247,15 +252,13 @@ function waits.later(fn)
   start_turns()
 end
 
---- Lets it go on by and by. Its deadline may be first.
+--- Lets it go on by and by. Something else may wake it first.
 -- @tparam table wait
--- @param first what park then returns
--- @param second
--- @param third
-function waits.wake_later(wait, first, second, third)
+-- @param value what park then returns
+function waits.wake_later(wait, value)
   local thread = wait.thread
   waits.later(function()
-    if wait.thread == thread then waits.wake(wait, first, second, third) end
+    if wait.thread == thread then waits.wake(wait, value) end
   end)
 end
 
