@@ -86,7 +86,8 @@ end
 local function enter(conn, now, deadline)
   local link, owner = conn.link, conn.link.owner
   if conn.working and owner and not loops.is_dead(owner) then
-    errors.misuse("the connection is in use by " .. conn.working .. " that is under way")
+    errors.misuse("the connection is in use by " .. conn.working .. " that is under way: wait for"
+      .. " its end, or use another connection")
   end
   conn.working = nil
   local free, err = link:check(deadline - now)

@@ -19,7 +19,8 @@ local function check_level(conn)
   local level = conn.level
   if not level or not level.scoped or level.owner == loops.running() then return end
   if not loops.is_dead(level.owner) then
-    errors.misuse("the connection is in a transaction of another coroutine")
+    errors.misuse("the connection is in a transaction of another coroutine: wait for its end,"
+      .. " or use a connection of your own")
   end
   conn.link:fail("closed", "a transaction was broken off")
 end

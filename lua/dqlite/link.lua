@@ -52,7 +52,7 @@ function links.new(address, settings)
     owner = nil, -- the coroutine whose call is under way
     cause = nil, -- the error that ended it
     abandoned = nil, -- the stream, once nobody waits for what it carries
-    draining = nil, -- signalled when that is read, where a loop can do it behind
+    draining = false, -- the loop reads that behind the program's back
     guard = nil, -- notices that everybody has dropped the link
     yields_rows = false, -- the request under way does
     holds_lock = false, -- and the server may hold the write lock meanwhile
@@ -83,13 +83,11 @@ end
 
 -- Reads the rest of what is on its way while the program goes on, and closes.
 local function drain_behind(self)
-  local done = self.loop.cond()
-  self.draining = done
+  self.draining = true
   self.loop.background(function()
     pcall(self.drain, self)
-    self.draining = nil
+    self.draining = false
     self:close()
-    done:signal()
   end)
 end
 
@@ -98,7 +96,10 @@ end
 local function abandon(self, cause)
   self.cause = self.cause or cause
   self.abandoned, self.stream, self.owner = self.stream, nil, nil
-  if self.loop.background then drain_behind(self) end
+  if not self.loop.background then return end
+  self.abandoned:interrupt(cause and cause.message
+    or "the connection was closed by another coroutine")
+  drain_behind(self)
 end
 
 -- Are rows due that it would be wrong to leave to the server?
@@ -244,19 +245,15 @@ local function quit_here(self, limit)
   self:close()
 end
 
---- Closes once no result is on its way any more. A call that waits in another
--- coroutine ends with "closed".
+--- Closes once no result is on its way any more; a loop that can do so reads it
+-- behind the program's back. A call that waits in another coroutine ends with
+-- "closed".
 -- @tparam[opt] number limit deadline of a call that comes upon the end of the link:
 -- what it has no time for is left to the next
 function Link:quit(limit)
   if not self.loop.background then return quit_here(self, limit) end
-  if has_rows_due(self) then
-    self.stream:interrupt "the connection was closed by another coroutine"
-    abandon(self)
-  end
-  local draining = self.draining
-  if not draining then return self:close() end
-  if loops.can_wait(self.loop) and draining:wait() then draining:signal() end
+  if has_rows_due(self) then abandon(self) end
+  if not self.draining then self:close() end
 end
 
 --- Ends a link that its user has dropped without a word, from its finalizer.
@@ -277,7 +274,8 @@ function Link:check(patience)
   loops.check_wait(self.loop)
   local owner = self.owner
   if owner and owner ~= loops.running() and not loops.is_dead(owner) then
-    errors.misuse("the connection is in use by another coroutine")
+    errors.misuse("the connection is in use by another coroutine: let them take turns, or give"
+      .. " each a connection of its own")
   end
   if owner or self.broken then self:fail("closed", "an earlier call was broken off") end
   if self.abandoned and not self.draining then

@@ -19,6 +19,9 @@ end
 -- luv keeps the coroutine that loads it as its own (before 1.50): callbacks would
 -- run on top of it, or after its death.
 local function load_luv()
+  if not rawget(coroutine, "isyieldable") then
+    errors.misuse("the luv loop needs LuaJIT, or Lua 5.3 or later")
+  end
   if not package.loaded.luv then
     if loops.running() ~= "main" then
       errors.misuse("require 'luv' in the main chunk first, outside of any coroutine")

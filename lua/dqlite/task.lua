@@ -45,7 +45,7 @@ local function start(fn, waiters, ...)
     task.trace = debug.traceback(errors.describe(err), 2)
     return err
   end
-  loop.background(function()
+  loop.start(function()
     task.thread = coroutine.running()
     finish(task, xpcall(function() return fn(unpack(args, 1, args.n)) end, note))
   end)
@@ -89,8 +89,9 @@ function Task:__tostring()
   return ("dqlite task (%s)"):format(state)
 end
 
---- Runs a function in a coroutine under luv's loop, until it is done. Tasks that it
--- has spawned and not waited for go on when the loop runs again.
+--- Runs a function in a coroutine under luv's loop until it is done, and what is
+-- left of abandoned results is read. Tasks that it has spawned and not waited for
+-- stand still then, until the loop runs again.
 -- @tparam function fn
 -- @param ... its arguments
 -- @return what it returns; raises what it raises, and when nothing is left that

@@ -55,19 +55,26 @@ local function enter(conn, mode, handle)
   return level
 end
 
--- Leaves a level as if it had never been.
+-- Leaves a level as if it had never been. What is refused is refused before that.
 local function roll_back(conn, level)
+  conn.link:check(conn.settings.timeout)
   conn.level = level.parent
   if not conn.link.stream or level.gone then return true end
   return perform(conn, "ROLLBACK", scopes.undo, level.scope)
 end
 
+local function keep_harmless(conn, scope)
+  conn.state.harmless = true
+  local done, err = scopes.keep(conn, scope)
+  conn.state.harmless = false
+  return done, err
+end
+
 -- Whether an unsure transaction is still there is asked by call.begin: the level
 -- goes afterwards, and stays where COMMIT is refused.
 local function commit(conn, level)
-  conn.state.harmless = level.read_only
-  local done, err = perform(conn, "COMMIT", scopes.keep, level.scope)
-  conn.state.harmless = false
+  local keep = level.read_only and keep_harmless or scopes.keep
+  local done, err = perform(conn, "COMMIT", keep, level.scope)
   if done or level.gone then conn.level = level.parent end
   return done, err
 end
@@ -81,7 +88,18 @@ local function is_in(conn, level)
   return conn.level == level
 end
 
+-- The function is over, and so must its transaction be: where another coroutine
+-- reads its rows, or nothing can wait, the connection has to end.
+local function take_back(conn)
+  local link = conn.link
+  local taken = link.owner and link.owner ~= loops.running()
+  if taken or not loops.can_wait(link.loop) then
+    link:fail("closed", "its transaction ended in the middle of another call")
+  end
+end
+
 local function leave(conn, level, settings, ok, ...)
+  take_back(conn)
   local inside = is_in(conn, level)
   local first, second = ...
   local failed = settings.on_error ~= "commit" and level.failed or nil

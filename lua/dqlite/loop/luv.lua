@@ -16,7 +16,8 @@ local luv = {
   name = "luv",
   now = core.now,
   refusal = waits.refusal,
-  background = waits.start,
+  start = waits.start,
+  background = waits.background,
   later = waits.later,
   report = waits.report,
   is_running = waits.is_running,
@@ -27,19 +28,25 @@ local luv = {
 local DAY = 86400 -- seconds; luv's timers know no infinity
 local GREEDY = 16 -- receives in a row before others get their turn
 
---- Waits.
--- @tparam number seconds how long
--- @treturn true|nil nil with "misuse" and a reason, after a foreign resume
-function luv.sleep(seconds)
-  local wait, deadline = waits.new(), nil
-  if seconds > 0 then
-    deadline = core.now() + math.min(seconds, DAY)
-  else
-    waits.later(function() waits.wake(wait, nil, "timeout") end) -- a turn for others
-  end
-  local _, kind, reason = waits.park(wait, deadline)
+local function slept(_, kind, reason)
   if kind == "timeout" then return true end
   return nil, kind, reason
+end
+
+--- Waits.
+-- @tparam number seconds how long; 0 gives the others a turn
+-- @treturn true|nil nil with "misuse" and a reason, after a foreign resume
+function luv.sleep(seconds)
+  local wait, deadline = waits.new(), core.now() + seconds
+  if seconds == 0 then
+    waits.later(function() waits.wake(wait, nil, "timeout") end)
+    return slept(waits.park(wait))
+  end
+  local done, kind, reason
+  repeat
+    done, kind, reason = slept(waits.park(wait, math.min(deadline, core.now() + DAY)))
+  until not done or core.now() >= deadline
+  return done, kind, reason
 end
 
 -- ---- conditions ----
@@ -243,7 +250,7 @@ function Stream:close()
   poll:stop() -- and so the descriptor is not watched any more
   self.sock:close()
   waits.close(poll)
-  waits.drop()
+  waits.let_go()
 end
 
 --- The peer's address with a numeric host; nil unless it is TCP.

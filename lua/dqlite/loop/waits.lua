@@ -41,6 +41,7 @@ local timer, armed = nil, math.huge -- for when the timer is set
 local turn, turning = nil, false -- the idle handle; is it started?
 local inside = nil -- the handle of these whose callback runs
 local reasons = 0 -- for the timer to keep the loop alive: waits with a deadline
+local behind, is_run = 0, false -- background work; does `run` wait for it?
 local users = 0 -- that hold the handles though nobody waits: open streams
 
 -- ---- errors that nobody is there to get ----
@@ -98,7 +99,7 @@ local function stop_turns()
   start_turns()
 end
 
-local function hold()
+local function open_handles()
   if timer then return end
   local new_timer, new_turn = uv.new_timer(), uv.new_idle()
   if reasons == 0 then new_timer:unref() end
@@ -116,12 +117,12 @@ end
 local function keep_alive()
   reasons = reasons + 1
   if reasons == 1 then
-    hold()
+    open_handles()
     timer:ref()
   end
 end
 
-local function drop()
+local function close_idle_handles()
   if not timer or turning or reasons > 0 or users > 0 then return end
   if not is_inside() then return waits.later(function() end) end
   local old_timer, old_turn = timer, turn
@@ -134,7 +135,7 @@ local function let_end()
   reasons = reasons - 1
   if reasons == 0 then
     timer:unref()
-    drop()
+    close_idle_handles()
   end
 end
 
@@ -152,13 +153,13 @@ end
 --- Keeps the handles for somebody who will wait again and again.
 function waits.hold()
   users = users + 1
-  hold()
+  open_handles()
 end
 
---- Ends hold.
-function waits.drop()
+--- Ends a hold.
+function waits.let_go()
   users = users - 1
-  drop()
+  close_idle_handles()
 end
 
 -- ---- waiting ----
@@ -211,6 +212,7 @@ end
 function waits.park(wait, deadline)
   local refused = waits.refusal()
   if refused then return nil, "misuse", refused end
+  if wait.thread then clear(wait) end -- one that is dead
   wait.thread = coroutine.running()
   if deadline then
     keep_alive()
@@ -246,7 +248,7 @@ end
 
 --- Calls a function by and by, from the loop.
 function waits.later(fn)
-  hold()
+  open_handles()
   queued = queued + 1
   queue[queued] = fn
   start_turns()
@@ -268,13 +270,23 @@ function waits.start(fn)
   waits.later(function() resume(thread) end)
 end
 
+--- The same for work that a program has left behind: `run` waits for its end.
+function waits.background(fn)
+  behind = behind + 1
+  waits.start(function()
+    waits.protect(fn)()
+    behind = behind - 1
+    if behind == 0 and is_run then uv.stop() end
+  end)
+end
+
 on_turn = waits.protect(function()
   local fresh = {}
   local functions, n = queue, queued
   queue, queued, inside = fresh, 0, turn
   for i = 1, n do waits.protect(functions[i])() end
   stop_turns()
-  drop()
+  close_idle_handles()
   inside = nil
 end)
 
@@ -304,12 +316,15 @@ function waits.is_running()
   return uv.loop_mode and uv.loop_mode() ~= nil or false
 end
 
---- Runs the loop until a wait is over, or until nothing is left to wait for.
+--- Runs the loop until something is over and no background work is left, or until
+-- nothing is left to wait for.
 -- @tparam function is_over
 function waits.run(is_over)
+  is_run = true
   repeat
     local more = uv.run()
-  until is_over() or not more
+  until is_over() and behind == 0 or not more
+  is_run = false
 end
 
 --- Lets `run` look whether it is over.
