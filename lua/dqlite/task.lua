@@ -19,14 +19,14 @@ end
 -- Tells who waits; an error that nobody waits for is said aloud.
 local function finish(task, ok, ...)
   task.ok, task.results = ok, pack(...)
-  if not ok and task.waiters == 0 then
+  if not ok and not task.runs_loop and not task.ended:is_awaited() then
     task.loop.report("a task failed: " .. (task.trace or errors.describe((...))))
   end
   task.ended:signal()
   if task.runs_loop then task.loop.stop() end
 end
 
-local function start(fn, waiters, ...)
+local function start(fn, ...)
   if type(fn) ~= "function" then
     errors.misuse("a task runs a function, not a " .. type(fn))
   end
@@ -34,7 +34,6 @@ local function start(fn, waiters, ...)
   local task = setmetatable({
     loop = loop,
     ended = loop.cond(),
-    waiters = waiters, -- how many wait, or will
     runs_loop = false, -- the loop runs for it alone
     thread = nil, -- once it has begun
     ok = nil, -- did it return? nil until it has ended
@@ -65,7 +64,7 @@ end
 -- @param ... its arguments
 -- @treturn table a task: `wait`
 function tasks.spawn(fn, ...)
-  return start(fn, 0, ...)
+  return start(fn, ...)
 end
 
 --- Waits for the end of the task; for one that has ended, does not wait.
@@ -76,9 +75,7 @@ function Task:wait()
     errors.misuse("a task that waits for itself would wait for ever")
   end
   loops.check_wait(self.loop)
-  self.waiters = self.waiters + 1
   local ended, _, broken = self.ended:wait()
-  self.waiters = self.waiters - 1
   if not ended then errors.misuse(broken) end
   self.ended:signal() -- for the next that waits
   return outcome(self)
@@ -101,9 +98,10 @@ function tasks.run(fn, ...)
   if loop.is_running() then
     errors.misuse("dqlite.run starts luv's loop, which is running: use dqlite.spawn")
   end
-  local task = start(fn, 1, ...)
+  local task = start(fn, ...)
   task.runs_loop = true
   loop.run(function() return task.ok ~= nil end)
+  task.runs_loop = false
   if task.ok == nil then
     errors.misuse("the function given to dqlite.run waits, and nothing is left to wait for")
   end

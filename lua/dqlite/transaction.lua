@@ -57,7 +57,7 @@ end
 
 -- Leaves a level as if it had never been. What is refused is refused before that.
 local function roll_back(conn, level)
-  conn.link:check(conn.settings.timeout)
+  if conn.link.stream then conn.link:check(conn.settings.timeout) end
   conn.level = level.parent
   if not conn.link.stream or level.gone then return true end
   return perform(conn, "ROLLBACK", scopes.undo, level.scope)
@@ -73,6 +73,7 @@ end
 -- Whether an unsure transaction is still there is asked by call.begin: the level
 -- goes afterwards, and stays where COMMIT is refused.
 local function commit(conn, level)
+  if not conn.link.stream then return nil, conn.link:ended() end
   local keep = level.read_only and keep_harmless or scopes.keep
   local done, err = perform(conn, "COMMIT", keep, level.scope)
   if done or level.gone then conn.level = level.parent end

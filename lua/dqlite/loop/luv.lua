@@ -95,6 +95,11 @@ function Cond:signal()
   end)
 end
 
+--- Does anybody wait?
+function Cond:is_awaited()
+  return self.first <= self.last
+end
+
 --- Waits for a signal.
 -- @tparam[opt] number deadline of now()
 -- @treturn boolean|nil true; false when the deadline passed; nil with "misuse"
@@ -206,6 +211,8 @@ function Stream:recv(session, deadline)
     end
     look = true
     ready, kind, reason = wait_for(self, "r", deadline)
+    -- the program may have kept the loop from telling us in time
+    if kind == "timeout" and self.sock:recv(session) then return true end
   end
   if ready then return nil, "timeout", OVER end
   return nil, kind, reason
