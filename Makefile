@@ -44,9 +44,10 @@ warnings := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes $(WERROR)
 # A user's CFLAGS come after ours and do not replace them.
 compile := $(CC) -std=c99 $(warnings) -fPIC -Isrc \
   -I$(LUA_INCDIR) $(DQLITE_CFLAGS) $(CPPFLAGS) $(CFLAGS)
+# What the specs in C are compiled with.
+INSTRUMENT ?= -fsanitize=address,undefined -fno-sanitize-recover=all
 sanitize := $(CC) -std=c99 $(warnings) -Isrc -Ispec/core -g -O1 \
-  -fno-omit-frame-pointer -fsanitize=address,undefined \
-  -fno-sanitize-recover=all
+  -fno-omit-frame-pointer $(INSTRUMENT)
 
 has_dqlite := $(shell printf '\043include <dqlite.h>\n' | \
   $(CC) $(DQLITE_CFLAGS) $(CPPFLAGS) -E - >/dev/null 2>&1 && echo yes)
@@ -56,14 +57,17 @@ objects = $(patsubst src/%.c,$(out)/obj/%.o,$(wildcard $(1)))
 sanitized := $(patsubst %.c,$(BUILD)/sanitize/%.o,\
   $(wildcard src/core/*.c spec/core/support/*.c))
 core_tests := $(patsubst %.c,$(BUILD)/sanitize/%,$(wildcard spec/core/*_test.c))
+fuzz := $(BUILD)/sanitize/spec/fuzz
+fuzz_targets := $(patsubst %.c,$(BUILD)/sanitize/%,$(wildcard spec/fuzz/*_fuzz.c))
 
 lua_path := $(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;;
 lua_cpath := $(abspath $(out))/?.so;;
 # Lua 5.2 and later prefer these, which `luarocks path` sets.
 versioned := $(if $(filter-out 5.1,$(LUA_VERSION)),\
   $(addsuffix _$(subst .,_,$(LUA_VERSION)),LUA_PATH LUA_CPATH))
-run_lua := env $(addprefix -u ,$(versioned)) LUA_PATH='$(lua_path)' \
-  LUA_CPATH='$(lua_cpath)' $(LUA)
+lua_env := env $(addprefix -u ,$(versioned)) LUA_PATH='$(lua_path)' \
+  LUA_CPATH='$(lua_cpath)'
+run_lua := $(lua_env) $(LUA)
 
 support := spec/support
 suites := $(support)/run_suites.sh
@@ -116,6 +120,44 @@ $(core_tests): %: %.o $(sanitized)
 	$(call say,link $@)
 	$(quiet)$(sanitize) -o $@ $^ $(LDLIBS)
 
+$(fuzz_targets): %: %.o $(fuzz)/fuzz.o $(sanitized)
+	$(call say,link $@)
+	$(quiet)$(sanitize) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
+
+$(fuzz_targets:=_replay): %_replay: %.o $(fuzz)/replay.o $(fuzz)/fuzz.o \
+    $(sanitized)
+	$(call say,link $@)
+	$(quiet)$(sanitize) -o $@ $^ $(LDLIBS)
+
+$(fuzz)/seeds: $(fuzz)/seeds.o $(sanitized)
+	$(call say,link $@)
+	$(quiet)$(sanitize) -o $@ $^ $(LDLIBS)
+
+# What each target begins with, from the golden vectors.
+$(BUILD)/fuzz/seeds: $(fuzz)/seeds $(wildcard spec/vectors/*.txt)
+	@rm -rf $@
+	@mkdir -p $(@D)
+	$(quiet)$(fuzz)/seeds $@
+
+# An interpreter with an allocator that fails. ASan does not follow the ways in
+# which LuaJIT leaves functions.
+oom := $(out)/oom
+oom_compile := $(CC) -std=c99 $(warnings) -Isrc -Ispec -I$(LUA_INCDIR) -g \
+  $(if $(filter luajit,$(LUA)),-O2,-O1 -fno-omit-frame-pointer $(INSTRUMENT))
+$(oom)/%.o: %.c $(oom)/compile
+	@mkdir -p $(@D)
+	$(call say,compile $< for $(LUA) without memory)
+	$(quiet)$(oom_compile) -MMD -MP -c -o $@ $<
+
+$(oom)/compile: FORCE
+	@mkdir -p $(@D)
+	@echo '$(oom_compile)' | cmp -s - $@ || echo '$(oom_compile)' >$@
+
+$(oom)/host: $(patsubst %.c,$(oom)/%.o,\
+    $(wildcard src/core/*.c src/lua/*.c spec/oom/*.c))
+	$(call say,link $@)
+	$(quiet)$(oom_compile) -o $@ $^ $(shell $(PKG_CONFIG) --libs $(LUA))
+
 # SQLite itself, for the scanner to agree with.
 $(BUILD)/sanitize/spec/core/sqlite_test: LDLIBS += -lsqlite3
 
@@ -143,13 +185,16 @@ env:
 # Specs: each target ends with a line `N passed, N failed` -------------------
 
 .PHONY: test test-c test-unit test-live specs
-## make test       set up and run all specs: the three below, the first with
+## make test       set up and run all specs: those below, the first with
 ##                 clang as well, whose sanitizers see more
 test:
 	@$(SETUP) build test
 	@$(suites) 'core in C=$(MAKE) test-c' \
 	  'core in C, clang=$(MAKE) test-c CC=clang BUILD=$(BUILD)/clang' \
-	  'unit=$(MAKE) test-unit' 'live=$(MAKE) test-live'
+	  'fuzz replay=$(MAKE) fuzz-replay' \
+	  'unit=$(MAKE) test-unit' 'oom=$(MAKE) oom' \
+	  'valgrind=$(MAKE) valgrind-binding' 'hostile=$(MAKE) test-hostile' \
+  'live=$(MAKE) test-live'
 
 ## make test-c     the specs of src/core, under ASan and UBSan
 test-c: $(core_tests)
@@ -157,26 +202,114 @@ test-c: $(core_tests)
 	UBSAN_OPTIONS=print_stacktrace=1 \
 	$(suites) $(foreach t,$(core_tests),'$(notdir $t)=$t')
 
+.PHONY: fuzz-replay fuzz fuzz-programs coverage
+## make fuzz-replay  every fuzz target with the inputs known beforehand: those
+##                 made of the golden vectors, and what fuzzing has found
+fuzz_name = $(notdir $(1:_fuzz=))
+fuzz_inputs = $(BUILD)/fuzz/seeds/$(fuzz_name) \
+  $(wildcard spec/fuzz/found/$(fuzz_name))
+fuzz-replay: $(fuzz_targets:=_replay) $(BUILD)/fuzz/seeds
+	@ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=1 \
+	UBSAN_OPTIONS=print_stacktrace=1 \
+	$(suites) $(foreach t,$(fuzz_targets),\
+	  'fuzz $(call fuzz_name,$t)=$t_replay $(call fuzz_inputs,$t)')
+
+## make fuzz       let clang's libFuzzer try new inputs, FUZZ_S=60 seconds for
+##                 each target; findings go to build/fuzz/found
+FUZZ_S ?= 60
+fuzz:
+	@$(SETUP) build test
+	@$(MAKE) $(BUILD)/fuzz/seeds
+	@$(MAKE) CC=clang BUILD=$(BUILD)/fuzz INSTRUMENT="$(INSTRUMENT) \
+	  -fsanitize=fuzzer-no-link" fuzz-programs
+	@spec/fuzz/run.sh $(FUZZ_S) $(BUILD)/fuzz \
+	  $(fuzz_targets:$(BUILD)/%=$(BUILD)/fuzz/%)
+
+fuzz-programs: $(fuzz_targets)
+
+## make coverage   which lines of src/core no spec runs (spec/core/uncovered.txt
+##                 gives the reasons): C specs, fuzz-replay and unit specs
+covered := BUILD=$(BUILD)/coverage INSTRUMENT="-O0 --coverage" \
+  CFLAGS="-g -O0 --coverage" LUA=lua5.4
+coverage:
+	@$(SETUP) build test
+	@mkdir -p $(BUILD)/coverage
+	@find $(BUILD)/coverage -name '*.gcda' -delete
+	@$(suites) 'core in C=$(MAKE) $(covered) test-c' \
+	  'fuzz replay=$(MAKE) $(covered) fuzz-replay' \
+	  'unit=$(MAKE) $(covered) specs SUITE=unit' \
+	  'coverage=lua5.4 spec/core/coverage.lua $(BUILD)/coverage'
+
+.PHONY: oom run-oom valgrind valgrind-binding run-valgrind
+## make oom        every public call, with memory running out at each request
+##                 for more of it: lua5.4 under ASan and UBSan, and luajit
+oom:
+	@$(suites) $(foreach l,$(LUAS),'oom, $l=$(MAKE) run-oom LUA=$l')
+
+run-oom: $(oom)/host
+	@ASAN_OPTIONS=detect_leaks=1:malloc_context_size=4:quarantine_size_mb=16 \
+	UBSAN_OPTIONS=print_stacktrace=1 $(lua_env) $(oom)/host spec/oom/run.lua
+
+## make valgrind   specs without a server under valgrind's memcheck, some twenty
+##                 minutes; valgrind-binding: of them, those of the C parts
+valgrind:
+	@$(suites) $(foreach l,$(LUAS),\
+	  'valgrind, $l=$(MAKE) run-valgrind LUA=$l FILES="spec/unit spec/regress"')
+
+binding_specs := $(addsuffix _spec.lua,$(addprefix spec/unit/,vectors wire \
+  values params scan rows_reading result session blocking)) spec/regress
+valgrind-binding:
+	@$(suites) $(foreach l,$(LUAS),\
+	  'valgrind, $l=$(MAKE) run-valgrind LUA=$l FILES="$(binding_specs)"')
+
+# LuaJIT's own allocator takes whole pages, in which memcheck sees nothing: the
+# host of oom takes each block from malloc.
+memcheck := valgrind --quiet --error-exitcode=9 --leak-check=full \
+  --show-leak-kinds=definite --errors-for-leak-kinds=definite
+run-valgrind: all $(if $(filter luajit,$(LUA)),$(oom)/host)
+	@$(lua_env) $(memcheck) \
+	  $(if $(filter luajit,$(LUA)),$(oom)/host,$(LUA)) \
+	  $(support)/run_interpreted.lua $(FILES)
+
 ## make test-unit  specs without a server, on lua5.4 and luajit, or LUA=...
 test-unit:
 	@$(suites) $(foreach l,$(LUAS),'unit, $l=$(MAKE) specs SUITE=unit LUA=$l')
 
+.PHONY: test-hostile
+## make test-hostile  specs against a server that misbehaves; on both loops, or
+##                 DQLITE_LOOP=luv
+# luv itself writes that line for each of thousands of connections.
+less_luv := sed -u "/^EBADF: bad file descriptor$$/d; s/EBADF: bad file descriptor$$//"
+test-hostile:
+	@$(suites) $(foreach l,$(LUAS),$(foreach loop,$(LOOPS),\
+	  'hostile, $l, $(loop)=set -o pipefail; DQLITE_LOOP=$(loop) \
+	    $(MAKE) specs SUITE=hostile LUA=$l 2>&1 | $(less_luv)'))
+
 .PHONY: test-long
 ## make test-long  what takes too long for make test: the scanner against SQLite
-##                 on millions of statements; SEED=n for others than last time
+##                 on millions of statements, SEED=n for others than last time;
+##                 the live specs with many more rows and queries
 SEED ?= 1
 scanner_test := $(BUILD)/sanitize/spec/core/sqlite_test
 test-long:
 	@$(SETUP) build test
 	@$(MAKE) $(scanner_test)
-	@$(suites) 'scanner, 2,000,000=$(scanner_test) 2000000 $(SEED)'
+	@$(suites) 'scanner, 2,000,000=$(scanner_test) 2000000 $(SEED)' \
+	  'valgrind=$(MAKE) valgrind' 'coverage=$(MAKE) coverage' \
+	  'live, in great numbers=ROWS=1000000 QUERIES=200000 $(MAKE) test-live'
 
-# The servers' own process runs on lua5.4, whatever the specs run on.
-## make test-live  specs against real nodes: its own, or DQLITE_SERVERS="addr..."
+# The servers' own process runs on lua5.4, whatever the specs run on. Suites with
+# servers of their own run side by side.
+LOOPS := $(or $(DQLITE_LOOP),blocking luv)
+## make test-live  specs against real nodes: its own, or DQLITE_SERVERS="addr...";
+##                 on both loops, or DQLITE_LOOP=luv
 test-live:
-	@$(if $(DQLITE_SERVERS),:,$(MAKE) LUA=lua5.4 all)
-	@$(support)/with_servers.sh $(suites) \
-	  $(foreach l,$(LUAS),'live, $l=$(MAKE) specs SUITE=live LUA=$l')
+	@$(foreach l,$(sort $(LUAS) $(if $(DQLITE_SERVERS),,lua5.4)),\
+	  $(MAKE) LUA=$l all &&) :
+	@$(suites) $(if $(DQLITE_SERVERS),,-j 2) \
+	  $(foreach loop,$(LOOPS),$(foreach l,$(LUAS),\
+	    'live, $l, $(loop)=DQLITE_LOOP=$(loop) $(support)/with_servers.sh \
+	      $(MAKE) specs SUITE=live LUA=$l'))
 
 specs: all
 	@$(run_lua) $(support)/run_specs.lua --run=$(SUITE)
@@ -186,7 +319,7 @@ specs: all
 .PHONY: lint layers examples run-examples format
 lua_files := lua spec examples .luacheckrc .busted config.ld
 rockspecs := $(wildcard *.rockspec)
-c_files := $(shell find src spec/core -name '*.[ch]' 2>/dev/null)
+c_files := $(shell find src spec/core spec/fuzz spec/oom -name '*.[ch]' 2>/dev/null)
 
 ## make lint       luacheck, clang-format, clang's warnings, the rockspecs
 lint:
