@@ -12,30 +12,32 @@ local WRITERS, ROWS = 8, 100
 local WRITER = [[
   local address, database, way, writer, rows = arg[1], arg[2], arg[3], arg[4], tonumber(arg[5])
   local dqlite = require "dqlite"
-  local conn = assert(dqlite.connect(address, { database = database, connect_timeout = 10 }))
-  io.write "ready\n"
-  io.flush()
-  while conn:fetchval "SELECT count(*) FROM go" == 0 do
-    require "dqlite.core".sleep(0.002)
-  end
-  local insert = "INSERT INTO t VALUES (?, ?)"
-  local ways = {
-    execute = function(i) return conn:execute(insert, writer, i) end,
-    fetch = function(i) return conn:fetch(insert .. " RETURNING n", writer, i) end,
-    transaction = function(i)
-      return conn:transaction(function() return conn:execute(insert, writer, i) end)
-    end,
-    executemany = function(i) return conn:executemany(insert, { { writer, i } }) end,
-  }
-  local failures = 0
-  for i = 1, rows do
-    local done, err = ways[way](i)
-    if not done then
-      failures = failures + 1
-      print(tostring(err))
+  require "spec.support.in_loop".run(function()
+    local conn = assert(dqlite.connect(address, { database = database, connect_timeout = 10 }))
+    io.write "ready\n"
+    io.flush()
+    while conn:fetchval "SELECT count(*) FROM go" == 0 do
+      dqlite.sleep(0.002)
     end
-  end
-  print(failures .. " failures")]]
+    local insert = "INSERT INTO t VALUES (?, ?)"
+    local ways = {
+      execute = function(i) return conn:execute(insert, writer, i) end,
+      fetch = function(i) return conn:fetch(insert .. " RETURNING n", writer, i) end,
+      transaction = function(i)
+        return conn:transaction(function() return conn:execute(insert, writer, i) end)
+      end,
+      executemany = function(i) return conn:executemany(insert, { { writer, i } }) end,
+    }
+    local failures = 0
+    for i = 1, rows do
+      local done, err = ways[way](i)
+      if not done then
+        failures = failures + 1
+        print(tostring(err))
+      end
+    end
+    print(failures .. " failures")
+  end)]]
 
 live.each("eight processes that write at once", function(server)
   setup(nodes.open)
@@ -121,7 +123,7 @@ live.each("busy_timeout", function(server)
         sleep = function() waits = waits + 1 end,
       } }
       fails_after(0.07, function() return way[2](conn) end)
-      assert.is_true(waits >= 3, waits .. " waits")
+      assert.is_true(waits >= 1, waits .. " waits")
       waits = 0
       fails_after(0, function() return way[2](conn, { busy_timeout = 0 }) end)
       assert.equal(0, waits)
@@ -144,9 +146,9 @@ live.each("busy_timeout", function(server)
   end
 
   it("is never longer than timeout", function()
-    local conn = server:connect { busy_timeout = 30, timeout = 0.1 }
-    for _ = 1, 10 do
-      fails_after(0.02, function() return conn:execute(INSERT) end)
+    local conn = server:connect { busy_timeout = 30, timeout = 0.3 }
+    for _ = 1, 3 do
+      fails_after(0.1, function() return conn:execute(INSERT) end)
       live.usable(conn)
     end
   end)

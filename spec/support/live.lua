@@ -10,17 +10,23 @@
 -- Without DQLITE_SERVERS every one of those specs fails.
 local assert = require "luassert"
 local busted = require "busted"
+local core = require "dqlite.core"
 local dqlite = require "dqlite"
-local loop = require "dqlite.loop.blocking"
+local in_loop = require "spec.support.in_loop"
 local session = require "dqlite.session"
 local uv = require "luv"
 
-local live = {}
+local live = {
+  loop = in_loop.name, -- that every call waits in
+}
+
+local now = core.now
 
 local PATIENCE = 10 -- seconds; for what takes a server milliseconds
 
--- Names this run: servers that go on running keep every database.
-local RUN = ("%x_%s"):format(os.time(), tostring({}):match "0x(%x+)")
+-- Names this run of this file, which has this module for itself: servers that go
+-- on running keep every database.
+local RUN = ("%x_%.0f_%s"):format(os.time(), core.now() * 1e6, tostring({}):match "0x(%x+)")
 local databases = 0
 
 --- A database name that is new to every server and that no other one begins
@@ -160,26 +166,58 @@ end
 
 --- Calls until the answer is true, for what a server does by and by.
 function live.eventually(what, fn)
-  local deadline = loop.now() + PATIENCE
+  local deadline = now() + PATIENCE
   repeat
     if fn() then return end
-    loop.sleep(0.005)
-  until loop.now() > deadline
+    dqlite.sleep(0.005)
+  until now() > deadline
   error("it never came true: " .. what, 2)
 end
 
 --- Calls.
 -- @return how long it took in seconds, then what the call returned
 function live.timed(fn)
-  local start = loop.now()
+  local start = now()
   local first, second = fn()
-  return loop.now() - start, first, second
+  return now() - start, first, second
 end
 
--- ---- a server that is no server ----
+-- ---- what is not there ----
+
+-- uv.getaddrinfo, for any name.
+local function answer_later(ips, asked)
+  return function(host, _, _, callback)
+    local answers, timer = {}, uv.new_timer()
+    asked[#asked + 1] = host
+    for i, ip in ipairs(ips) do answers[i] = { addr = ip } end
+    timer:start(0, 0, function()
+      timer:close()
+      callback(nil, answers)
+    end)
+    return timer
+  end
+end
+
+-- core.lookup, for any name.
+local function answer_at_once(ips, asked)
+  return function(host)
+    asked[#asked + 1] = host
+    return ips
+  end
+end
+
+--- Calls `use` with a list of the names that were looked up: each stands for
+-- these addresses meanwhile.
+function live.with_names(ips, use)
+  local asked, getaddrinfo, lookup = {}, uv.getaddrinfo, core.lookup
+  uv.getaddrinfo, core.lookup = answer_later(ips, asked), answer_at_once(ips, asked)
+  local ok, err = pcall(use, asked)
+  uv.getaddrinfo, core.lookup = getaddrinfo, lookup
+  if not ok then error(err, 0) end
+end
 
 --- Calls `use` with the address of a socket that accepts connections and
--- neither reads nor answers: its loop never runs.
+-- neither reads nor answers: nobody takes them from its loop.
 function live.with_silent_server(use)
   local listener = uv.new_tcp()
   assert(listener:bind("127.0.0.1", 0))
@@ -187,7 +225,8 @@ function live.with_silent_server(use)
   local port = listener:getsockname().port
   local ok, err = pcall(use, ("127.0.0.1:%d"):format(port))
   listener:close()
-  uv.run "nowait"
+  -- luv crashes at the end of a program where the loop has no turn after that
+  if live.loop == "blocking" then uv.run "nowait" end
   if not ok then error(err, 0) end
 end
 

@@ -1,0 +1,147 @@
+--- Where specs run: on the blocking loop or, with DQLITE_LOOP=luv, inside of
+-- dqlite.run.
+--
+-- Under luv every body of a live spec (it, before_each, after_each, setup,
+-- teardown, finally) runs in a coroutine of its own under luv's loop, and each
+-- file gets a last spec: that nothing is left open.
+local in_loop = {}
+
+local LOOPS = { blocking = true, luv = true }
+
+--- "blocking" or "luv".
+in_loop.name = os.getenv "DQLITE_LOOP" or "blocking"
+assert(LOOPS[in_loop.name], "DQLITE_LOOP is neither blocking nor luv: " .. in_loop.name)
+
+-- Files that run on one loop only, and why; `alone`: they begin it themselves.
+local ONLY = {
+  ["spec/live/many_coroutines_spec.lua"] = { "luv", "on another loop nothing runs at once",
+    alone = true },
+  ["spec/live/node_fork_spec.lua"] = { "blocking",
+    "the embedded node has no loop, and luv's is not for a forked child" },
+  ["spec/live/node_options_spec.lua"] = { "blocking", "the embedded node has no loop" },
+  ["spec/live/node_recover_spec.lua"] = { "blocking", "the embedded node has no loop" },
+  ["spec/live/node_spec.lua"] = { "blocking", "the embedded node has no loop" },
+}
+
+local PATIENCE = 10 -- seconds; for what the loop still has to do behind a spec
+
+--- Runs a function where this run's calls wait: for programs of their own.
+-- @return what it returns
+function in_loop.run(fn, ...)
+  if in_loop.name == "blocking" then return fn(...) end
+  return require "dqlite".run(fn, ...)
+end
+
+--- The module of the loop.
+function in_loop.module()
+  return require("dqlite.loop." .. in_loop.name)
+end
+
+-- ---- what a file leaves ----
+
+-- Runs the loop until nothing is left to do, or patience is over.
+local function run_out(uv)
+  local guard = uv.new_timer()
+  guard:start(PATIENCE * 1000, 0, function() uv.stop() end)
+  guard:unref()
+  uv.run()
+  guard:close()
+  uv.run "nowait"
+end
+
+local descriptors -- when the file began
+
+-- Runs outside of the loop: inside, its own wait would have a handle.
+local function leaves_nothing_open()
+  local assert = require "luassert"
+  local process = require "spec.support.process"
+  for _ = 1, 2 do -- what is collected first may hold what is collected then
+    collectgarbage()
+    run_out(require "luv")
+  end
+  assert.same({}, process.handles())
+  assert.equal(descriptors, process.descriptors())
+end
+
+-- ---- busted ----
+
+local BODIES = {
+  it = true,
+  before_each = true,
+  after_each = true,
+  strict_setup = true,
+  strict_teardown = true,
+  lazy_setup = true,
+  lazy_teardown = true,
+}
+
+-- The path of a live spec's file; nil for others.
+local function live_path(file)
+  return file and file.name:match "spec/live/[^/]*$"
+end
+
+-- Do its bodies run inside of the loop?
+local function is_inside(file)
+  local path = live_path(file)
+  return path ~= nil and not (ONLY[path] and ONLY[path].alone)
+end
+
+-- A file adds its specs when it is run.
+local function load_file(busted, file)
+  local only = ONLY[live_path(file)]
+  if only and only[1] ~= in_loop.name then
+    print(("\n%s: on the %s loop only: %s"):format(file.name, only[1], only[2]))
+    return
+  end
+  if in_loop.name == "luv" then
+    descriptors = require "spec.support.process".descriptors()
+  end
+  file.run()
+  if in_loop.name == "luv" then
+    busted.executors.it(live_path(file) .. " leaves nothing open", leaves_nothing_open)
+  end
+end
+
+-- As busted.safe: all of that is inside, for its tracebacks. What dqlite.run
+-- itself raises is then raised by an empty body.
+local function safe_in_loop(busted, safe, descriptor, run, element)
+  local ok, status = pcall(in_loop.run, safe, descriptor, run, element)
+  if ok then return status end
+  if busted.context.get() == element then busted.context.pop() end
+  return safe(descriptor, function() error(status, 0) end, element)
+end
+
+local function wrap(busted)
+  local safe = busted.safe
+  function busted.safe(descriptor, run, element)
+    if descriptor == "file" and run == element.run and live_path(element) then
+      return safe(descriptor, function() load_file(busted, element) end, element)
+    end
+    local is_body = run == element.run and BODIES[descriptor] or descriptor == "finally"
+    if is_body and run ~= leaves_nothing_open and is_inside(busted.getFile(element)) then
+      return safe_in_loop(busted, safe, descriptor, run, element)
+    end
+    return safe(descriptor, run, element)
+  end
+  return busted
+end
+
+local function check_paths()
+  for path in pairs(ONLY) do assert(io.open(path), "no such file: " .. path):close() end
+end
+
+--- Makes busted run live specs so, before it is loaded.
+function in_loop.install()
+  check_paths()
+  if in_loop.name == "luv" then
+    -- loaded here, these outlive the file that uses them: one loop for all files
+    require "dqlite"
+    local uv = require "luv"
+    uv.new_tcp():close() -- the first one opens /dev/null, for good
+    uv.run "nowait"
+  end
+  local new_busted = require "busted.core"
+  package.loaded["busted.core"] = function() return wrap(new_busted()) end
+end
+
+return in_loop

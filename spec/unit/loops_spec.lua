@@ -1,0 +1,202 @@
+-- Which loop a call takes, in every place where it can be made (api.md).
+local dqlite = require "dqlite"
+local handles = require "spec.support.handles"
+local loops = require "dqlite.loops"
+local luv_server = require "spec.support.luv_server"
+local raises = require "spec.support.raises"
+local simulated = require "spec.support.simulated"
+local subprocess = require "spec.support.subprocess"
+local uv = require "luv"
+
+local function name(loop)
+  return loops.select(loop).name
+end
+
+-- What a function answers in a callback of luv's, in the main thread.
+local function in_callback(fn)
+  local answer
+  local timer = uv.new_timer()
+  timer:start(0, 0, function()
+    timer:close()
+    answer = { pcall(fn) }
+  end)
+  uv.run()
+  return answer[1], answer[2]
+end
+
+local PLACES = {
+  { "the main chunk", "blocking", function(fn) return fn() end },
+  { "a coroutine while no loop runs", "blocking", function(fn) return coroutine.wrap(fn)() end },
+  { "run", "luv", function(fn) return dqlite.run(fn) end },
+  { "spawn", "luv", function(fn)
+    return dqlite.run(function() return dqlite.spawn(fn):wait() end)
+  end },
+  { "a coroutine of one's own in run", "luv", function(fn)
+    return dqlite.run(function() return coroutine.wrap(fn)() end)
+  end },
+  { "a coroutine in a callback", "luv", function(fn)
+    return select(2, in_callback(function() return coroutine.wrap(fn)() end))
+  end },
+  { "a callback, in the main thread", "blocking", function(fn)
+    return select(2, in_callback(fn))
+  end },
+  { "the main chunk after a run", "blocking", function(fn)
+    dqlite.run(function() dqlite.sleep(0) end)
+    return fn()
+  end },
+}
+
+describe("the loop that is taken in", function()
+  for _, place in ipairs(PLACES) do
+    local where, expected, enter = place[1], place[2], place[3]
+
+    it(where, function()
+      assert.equal(expected, enter(function() return name() end))
+    end)
+
+    it(where .. ", where one is asked for", function()
+      local own = { name = "own" }
+      assert.equal("luv", enter(function() return name "luv" end))
+      assert.equal("blocking", enter(function() return name "blocking" end))
+      assert.equal("own", enter(function() return name(own) end))
+    end)
+  end
+end)
+
+describe("a connection's loop", function()
+  local server
+
+  before_each(function() server = luv_server.start(simulated.server()) end)
+
+  after_each(function()
+    handles.settle()
+    assert.same({}, handles.list())
+    server:stop()
+  end)
+
+  it("is luv in a coroutine while its loop runs, and stays that", function()
+    local conn = dqlite.run(function() return assert(dqlite.connect(server.address)) end)
+    assert.equal("luv", conn.link.loop.name)
+    assert.equal(1, dqlite.run(function() return conn:fetchval "SELECT 1" end))
+    raises("only a coroutine can wait", function() conn:fetchval "SELECT 1" end)
+    conn:close()
+  end)
+
+  it("is luv in a coroutine that a callback begins", function()
+    local conn
+    local timer = uv.new_timer()
+    timer:start(0, 0, function()
+      timer:close()
+      coroutine.wrap(function() conn = assert(dqlite.connect(server.address)) end)()
+    end)
+    uv.run()
+    assert.equal("luv", conn.link.loop.name)
+    conn:close()
+  end)
+
+  it("can be luv in a coroutine before the loop runs", function()
+    local conn
+    coroutine.wrap(function()
+      conn = assert(dqlite.connect(server.address, { loop = "luv" }))
+    end)()
+    assert.is_nil(conn)
+    uv.run()
+    assert.equal(1, dqlite.run(function() return conn:fetchval "SELECT 1" end))
+    conn:close()
+  end)
+
+  it("cannot be luv in the main chunk, which is told what to do", function()
+    raises("dqlite.run", function() dqlite.connect(server.address, { loop = "luv" }) end)
+    handles.turn(3)
+    assert.equal(0, server.accepted)
+  end)
+
+  it("cannot be one that is not there yet", function()
+    for _, loop in ipairs { "nginx", "cqueues" } do
+      raises("unsupported", function() dqlite.connect(server.address, { loop = loop }) end)
+    end
+    for _, loop in ipairs { "libev", 1, true } do
+      raises("option 'loop'", function() dqlite.connect(server.address, { loop = loop }) end)
+    end
+  end)
+end)
+
+describe("in a process of its own", function()
+  it("require 'dqlite' loads no luv", function()
+    assert.equal("nil\n", subprocess.run [[
+      require "dqlite"
+      print(package.loaded.luv)
+    ]])
+  end)
+
+  it("a blocking sleep and a failing connect load no luv", function()
+    assert.equal("connect\tnil\n", subprocess.run [[
+      local dqlite = require "dqlite"
+      dqlite.sleep(0.001)
+      local conn, err = dqlite.connect("127.0.0.1:1")
+      print(err.kind, package.loaded.luv)
+    ]])
+  end)
+
+  for _, use in ipairs {
+    "dqlite.run(print)", "dqlite.spawn(print)",
+    "dqlite.connect('127.0.0.1:1', { loop = 'luv' })",
+  } do
+    it("luv for a coroutine before the main chunk has loaded it raises: " .. use, function()
+      local text = subprocess.run(([[
+        local dqlite = require "dqlite"
+        print(coroutine.wrap(function()
+          return pcall(function() %s end)
+        end)())
+        print(package.loaded.luv)
+        require "luv"
+        print((coroutine.wrap(function()
+          return pcall(function() %s end)
+        end)()))
+      ]]):format(use, use))
+      assert.matches("^false\t.-require 'luv' in the main chunk first", text)
+      assert.matches("\nnil\n", text)
+    end)
+
+    it("luv that is not installed raises: " .. use, function()
+      local text = subprocess.run(([[
+        local dqlite = require "dqlite"
+        print(pcall(function() %s end))
+        print(dqlite.connect("127.0.0.1:1"))
+      ]]):format(use), {
+        path = package.path:match "^[^;]+;[^;]+",
+        cpath = package.cpath:match "^[^;]+",
+      })
+      assert.matches("^false\t.-the luv loop needs the module luv: module 'luv' not found", text)
+      assert.matches("\nnil\tconnect: ", text)
+    end)
+  end
+
+  it("the main chunk needs no require 'luv' of its own", function()
+    assert.equal("inside\n", subprocess.run [[
+      local dqlite = require "dqlite"
+      print(dqlite.run(function()
+        dqlite.sleep(0.001)
+        return "inside"
+      end))
+    ]])
+  end)
+
+  it("an end with connections open and coroutines waiting is quiet", function()
+    assert.equal("done\n", subprocess.run [[
+      local dqlite = require "dqlite"
+      local luv_server = require "spec.support.luv_server"
+      local simulated = require "spec.support.simulated"
+      local server = luv_server.start(simulated.server())
+      dqlite.run(function()
+        conn = assert(dqlite.connect(server.address))
+        local other = assert(dqlite.connect(server.address))
+        server.source:on("SELECT 2", {})
+        dqlite.spawn(function() other:fetch "SELECT 2" end)
+        dqlite.spawn(function() dqlite.sleep(100) end)
+        dqlite.sleep(0.005)
+      end)
+      print "done"
+    ]])
+  end)
+end)
