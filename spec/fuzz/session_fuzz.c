@@ -93,6 +93,26 @@ static void send_request(struct dqc_session *session, uint8_t number)
   }
 }
 
+static void check_awaits(const struct dqc_session *session, int before)
+{
+  int awaits = dqc_session_awaits(session);
+  if (dqc_session_outstanding(session) == 0) {
+    HOLDS(!awaits);
+  } else if (dqc_session_pending(session).len == 0) {
+    HOLDS(awaits);
+  }
+  HOLDS(awaits || !before);
+}
+
+/* Some of what is pending leaves, the end of a request or not. */
+static void let_leave(struct dqc_session *session, uint8_t share)
+{
+  int before = dqc_session_awaits(session);
+  size_t pending = dqc_session_pending(session).len;
+  dqc_session_sent(session, pending * share / UINT8_MAX);
+  check_awaits(session, before);
+}
+
 /* All at the start; or no earlier than they must: a session whose requests
  * are all answered takes what comes then for unasked. */
 static void send_requests(struct run *run)
@@ -100,7 +120,9 @@ static void send_requests(struct run *run)
   struct dqc_session *session = &run->session;
   while (run->sent < run->plan->request_count && !session->status) {
     if (run->way == SENT_LATE && dqc_session_outstanding(session) > 1) return;
-    send_request(session, run->plan->requests[run->sent++]);
+    uint8_t number = run->plan->requests[run->sent++];
+    send_request(session, number);
+    let_leave(session, number);
   }
 }
 
@@ -144,6 +166,7 @@ static int next_reply(struct run *run)
   if (rc) return rc;
   HOLDS(left > 0);
   HOLDS(dqc_session_outstanding(session) == left - (reply.last ? 1 : 0));
+  check_awaits(session, 0);
   check_columns(run, &reply);
   text_add(&run->log, "%d %d %d ", reply.request, reply.roles, reply.last);
   rc = dump_message(&reply.message, reply.roles, &run->log);
