@@ -192,6 +192,11 @@ local function pass(self, deadline)
   return park(self, deadline)
 end
 
+-- The program may have kept the loop from telling us in time.
+local function is_late(self, ready, kind, deadline)
+  return self.poll and (ready or kind == "timeout") and core.now() >= deadline
+end
+
 --- Gets at least one byte into the session. Straight after a send nothing can
 -- have come; later a look costs less than a wait, and acknowledges what came
 -- (protocol.md 5).
@@ -211,8 +216,7 @@ function Stream:recv(session, deadline)
     end
     look = true
     ready, kind, reason = wait_for(self, "r", deadline)
-    -- the program may have kept the loop from telling us in time
-    if kind == "timeout" and self.sock:recv(session) then return true end
+    if is_late(self, ready, kind, deadline) and self.sock:recv(session) then return true end
   end
   if ready then return nil, "timeout", OVER end
   return nil, kind, reason
@@ -255,8 +259,8 @@ function Stream:close()
   self.poll, self.watched = nil, nil
   self:interrupt "the connection was closed by another coroutine"
   poll:stop() -- and so the descriptor is not watched any more
-  self.sock:close()
   waits.close(poll)
+  self.sock:close()
   waits.let_go()
 end
 
