@@ -8,8 +8,10 @@
 
 local connection = require "dqlite.connection"
 local core = require "dqlite.core"
+local session = require "dqlite.session"
 local tasks = require "dqlite.task"
 local values = require "dqlite.values"
+local wire = require "dqlite.wire"
 
 local dqlite = {
   _VERSION = "0.1.0",
@@ -19,6 +21,8 @@ local dqlite = {
   int64 = values.int64,
   list = values.list,
   quote_name = values.quote_name,
+  session = session,
+  wire = wire,
 }
 
 assert(core._VERSION == dqlite._VERSION,
@@ -54,4 +58,9 @@ dqlite.spawn = tasks.spawn
 -- @function sleep
 dqlite.sleep = tasks.sleep
 
-return dqlite
+-- The second rock.
+return setmetatable(dqlite, {
+  __index = function(_, name)
+    if name == "node" then return require "dqlite.node" end
+  end,
+})

@@ -20,7 +20,7 @@ end
 local function finish(task, ok, ...)
   task.ok, task.results = ok, pack(...)
   if not ok and not task.runs_loop and not task.ended:is_awaited() then
-    task.loop.report("a task failed: " .. (task.trace or errors.describe((...))))
+    task.loop.report("a task failed: " .. (task.traceback or errors.describe((...))))
   end
   task.ended:signal()
   if task.runs_loop then task.loop.stop() end
@@ -38,10 +38,10 @@ local function start(fn, ...)
     thread = nil, -- once it has begun
     ok = nil, -- did it return? nil until it has ended
     results = nil, -- or its error, in front
-    trace = nil, -- where that was raised
+    traceback = nil, -- of where that was raised, with its text
   }, Task)
   local function note(err)
-    task.trace = debug.traceback(errors.describe(err), 2)
+    task.traceback = debug.traceback(errors.describe(err), 2)
     return err
   end
   loop.start(function()
@@ -62,7 +62,7 @@ end
 -- somebody waits for the task by then.
 -- @tparam function fn
 -- @param ... its arguments
--- @treturn table a task: `wait`
+-- @treturn table a task: `wait`, and once it has failed `traceback` (a string)
 function tasks.spawn(fn, ...)
   return start(fn, ...)
 end

@@ -14,6 +14,10 @@ describe("dqlite.node", function()
   teardown(nodes.close)
   after_each(nodes.stop_all)
 
+  it("is there without a require of its own, once it is asked for", function()
+    assert.equal(node, dqlite.node)
+  end)
+
   describe("a running node", function()
     it("answers at its address", function()
       local started = start { latency = 0.05, failure_domain = "18446744073709551615",

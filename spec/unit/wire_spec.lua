@@ -11,6 +11,14 @@ local function decode(direction, bytes, opts)
   return decoder:next()
 end
 
+describe("what every program has", function()
+  it("are the codec and raw sessions, too", function()
+    assert.equal(wire, dqlite.wire)
+    assert.equal(require "dqlite.session", dqlite.session)
+    assert.is_nil(dqlite.nodes)
+  end)
+end)
+
 describe("encode", function()
   it("makes a frame of a name and fields", function()
     assert.equal("0100000000000000" .. "0000000000000000", hex(wire.encode("LEADER")))
