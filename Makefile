@@ -184,17 +184,19 @@ env:
 
 # Specs: each target ends with a line `N passed, N failed` -------------------
 
-.PHONY: test test-c test-unit test-live specs
+.PHONY: test test-core test-c test-unit test-live specs
 ## make test       set up and run all specs: those below, the first with
 ##                 clang as well, whose sanitizers see more
 test:
 	@$(SETUP) build test
-	@$(suites) 'core in C=$(MAKE) test-c' \
-	  'core in C, clang=$(MAKE) test-c CC=clang BUILD=$(BUILD)/clang' \
-	  'fuzz replay=$(MAKE) fuzz-replay' \
+	@$(suites) 'core in C=$(MAKE) test-core' 'fuzz replay=$(MAKE) fuzz-replay' \
 	  'unit=$(MAKE) test-unit' 'oom=$(MAKE) oom' \
 	  'valgrind=$(MAKE) valgrind-binding' 'hostile=$(MAKE) test-hostile' \
-  'live=$(MAKE) test-live'
+	  'live=$(MAKE) test-live'
+
+test-core:
+	@$(suites) -j 2 'core in C, gcc=$(MAKE) test-c' \
+	  'core in C, clang=$(MAKE) test-c CC=clang BUILD=$(BUILD)/clang'
 
 ## make test-c     the specs of src/core, under ASan and UBSan
 test-c: $(core_tests)
@@ -244,7 +246,7 @@ coverage:
 ## make oom        every public call, with memory running out at each request
 ##                 for more of it: lua5.4 under ASan and UBSan, and luajit
 oom:
-	@$(suites) $(foreach l,$(LUAS),'oom, $l=$(MAKE) run-oom LUA=$l')
+	@$(suites) -j 2 $(foreach l,$(LUAS),'oom, $l=$(MAKE) run-oom LUA=$l')
 
 run-oom: $(oom)/host
 	@ASAN_OPTIONS=detect_leaks=1:malloc_context_size=4:quarantine_size_mb=16 \
@@ -259,7 +261,7 @@ valgrind:
 binding_specs := $(addsuffix _spec.lua,$(addprefix spec/unit/,vectors wire \
   values params scan rows_reading result session blocking)) spec/regress
 valgrind-binding:
-	@$(suites) $(foreach l,$(LUAS),\
+	@$(suites) -j 2 $(foreach l,$(LUAS),\
 	  'valgrind, $l=$(MAKE) run-valgrind LUA=$l FILES="$(binding_specs)"')
 
 # LuaJIT's own allocator takes whole pages, in which memcheck sees nothing: the
@@ -273,7 +275,7 @@ run-valgrind: all $(if $(filter luajit,$(LUA)),$(oom)/host)
 
 ## make test-unit  specs without a server, on lua5.4 and luajit, or LUA=...
 test-unit:
-	@$(suites) $(foreach l,$(LUAS),'unit, $l=$(MAKE) specs SUITE=unit LUA=$l')
+	@$(suites) -j 2 $(foreach l,$(LUAS),'unit, $l=$(MAKE) specs SUITE=unit LUA=$l')
 
 .PHONY: test-hostile
 ## make test-hostile  specs against a server that misbehaves; on both loops, or
@@ -281,7 +283,8 @@ test-unit:
 # luv itself writes that line for each of thousands of connections.
 less_luv := sed -u "/^EBADF: bad file descriptor$$/d; s/EBADF: bad file descriptor$$//"
 test-hostile:
-	@$(suites) $(foreach l,$(LUAS),$(foreach loop,$(LOOPS),\
+	@$(foreach l,$(LUAS),$(MAKE) LUA=$l all &&) :
+	@$(suites) -j 2 $(foreach l,$(LUAS),$(foreach loop,$(LOOPS),\
 	  'hostile, $l, $(loop)=set -o pipefail; DQLITE_LOOP=$(loop) \
 	    $(MAKE) specs SUITE=hostile LUA=$l 2>&1 | $(less_luv)'))
 

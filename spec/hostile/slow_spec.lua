@@ -112,10 +112,13 @@ hostile.describe("slow servers", function()
   it("may know no leader until the deadline", function()
     hostile.run(function()
       local NONE = scripted.frame("SERVER", { id = "0", address = "" })
-      -- the next attempt meets the server that is well: it is over before that
-      hostile.script { { "await", 3 }, { "send", NONE } }
-      local start = SHORT / 4
-      local _, err = hostile.try { timeout = start }
+      local err
+      for _ = 1, 5 do -- a busy machine may take all of the time for one answer
+        -- the next attempt meets the server that is well: it is over before that
+        hostile.script { { "await", 3 }, { "send", NONE } }
+        err = select(2, hostile.try { timeout = SHORT / 3 })
+        if err.kind ~= "timeout" then break end
+      end
       hostile.fails({ kind = "no_leader", retryable = true, ambiguous = false }, nil, err)
     end)
   end)

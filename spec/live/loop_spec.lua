@@ -92,8 +92,7 @@ live.each("a connection that another coroutine uses", function(server)
   -- A call of `conn` that is under way.
   local function begin(fn, ...)
     local task = dqlite.spawn(fn, ...)
-    dqlite.sleep(0.02)
-    assert.is_nil(task.ok)
+    live.eventually("the call is under way", function() return conn.link.owner end)
     return task
   end
 
@@ -132,13 +131,15 @@ live.each("a connection that another coroutine uses", function(server)
   end)
 
   it("can be closed in a transaction, which is rolled back", function()
+    local inserted = false
     local task = begin(function()
       return pack(conn:transaction(function()
-        assert(conn:execute "INSERT INTO t VALUES (1)")
+        inserted = assert(conn:execute "INSERT INTO t VALUES (1)")
         conn:fetchval(SLOW, LONG)
         return "not reached in good order"
       end))
     end)
+    live.eventually("the INSERT is done", function() return inserted end)
     conn:close()
     local answers = task:wait()
     local err = live.fails("closed", answers[1], answers[2])

@@ -121,7 +121,7 @@ live.each("transaction", function(server)
     local hasty = server:connect()
     local err = live.fails("timeout", hasty:transaction(function()
       assert(hasty:execute "INSERT INTO t VALUES (1)")
-      hasty:fetch(slow, {}, { timeout = 0.1 })
+      hasty:fetch(slow, {}, { timeout = 0.05 })
       return true
     end))
     assert.is_true(err.fatal)

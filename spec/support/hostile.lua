@@ -29,7 +29,7 @@ local PATIENCE = 10 -- seconds, where a deadline is not what is looked at
 
 --- Seconds of a call that is to run into its deadline, and what it may take
 -- longer than that.
-hostile.SHORT, hostile.GRACE = 0.06, 0.25
+hostile.SHORT, hostile.GRACE = 0.06, 0.5
 
 -- ---- the server ----
 
