@@ -75,7 +75,7 @@ function Link:dial(deadline)
     return nil, self:fail(kind, reason)
   end
   self.stream = stream
-  if self.loop.later then
+  if self.loop.later_finalize then
     self.guard = finalizer(function() self:forsake() end)
   end
   return true
@@ -259,7 +259,7 @@ end
 --- Ends a link that its user has dropped without a word, from its finalizer.
 function Link:forsake()
   if not self.stream then return end
-  self.loop.later(function()
+  self.loop.later_finalize(function()
     if has_rows_due(self) then return abandon(self) end
     self:close()
   end)

@@ -52,6 +52,13 @@ local function check_usable(self)
   return free, err
 end
 
+local function look(link)
+  link:enter()
+  local fine, err = link:look(link.loop.now())
+  link:leave()
+  return fine, err
+end
+
 --- Queues a request; several may be on their way. It leaves with the next
 -- receive.
 -- @tparam string name of a request in dqlite.wire
@@ -60,7 +67,7 @@ end
 -- @treturn table|nil the error; of kind "value" when the request is refused
 function Session:send(name, fields)
   local usable, err = check_usable(self)
-  if usable then usable, err = self.link:look(self.link.loop.now()) end
+  if usable then usable, err = look(self.link) end
   if not usable then return nil, err end
   local ok, sent, kind, reason =
     pcall(self.link.core.send, self.link.core, name, fields or {})

@@ -147,7 +147,7 @@ end
 
 local function check_no_level(conn, what)
   helpers.check_usable(conn)
-  if not conn.link.stream then return nil end
+  if not conn.link:check(conn.settings.timeout) then return nil end
   local level = conn.level
   if level and level.scoped then
     errors.misuse(what .. " inside transaction(): return, or raise")

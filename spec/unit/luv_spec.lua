@@ -2,13 +2,13 @@
 local core = require "dqlite.core"
 local dqlite = require "dqlite"
 local handles = require "spec.support.handles"
-local luv = require "dqlite.loop.luv"
 local luv_server = require "spec.support.luv_server"
 local poll_events = require "spec.support.poll_events"
 local scripted = require "spec.support.scripted"
 local simulated = require "spec.support.simulated"
 local stderr = require "spec.support.stderr"
 local uv = require "luv"
+local waits = require "dqlite.loop.waits"
 
 local ALL = "SELECT a FROM t"
 
@@ -311,7 +311,7 @@ describe("dialling under luv", function()
       local request = {}
       uv.getaddrinfo = function(_, _, _, callback)
         asked = asked + 1
-        if answers or err then luv.later(function() callback(err, answers) end) end
+        if answers or err then waits.later(function() callback(err, answers) end) end
         return request
       end
       uv.cancel = function(it)

@@ -2,6 +2,7 @@
 -- instead, sends no byte and harms nobody.
 local blocking = require "dqlite.loop.blocking"
 local dqlite = require "dqlite"
+local finalizer = require "dqlite.finalizer"
 local handles = require "spec.support.handles"
 local luv_server = require "spec.support.luv_server"
 local raises = require "spec.support.raises"
@@ -126,14 +127,15 @@ local BEHIND_C = {
       local ok, err = pcall(fn)
       if not ok then failed = err end
     end
-    local function plant()
-      local proxy = newproxy and newproxy(true) -- luacheck: ignore 113
-      if proxy then getmetatable(proxy).__gc = finalize end
-      return proxy or setmetatable({}, { __gc = finalize })
+    coroutine.wrap(function() -- whose registers keep none of them afterwards
+      for _ = 1, 20 do
+        finalizer(finalize)
+      end
+    end)()
+    for _ = 1, 100 do
+      if not done then collectgarbage() end
     end
-    plant()
-    plant()
-    while not done do collectgarbage() end
+    assert(done)
     assert(not failed, failed)
   end,
 }
@@ -436,9 +438,13 @@ describe("a second coroutine on a busy connection raises, and harms nobody:", fu
   it("while rows wait for a lock", function()
     dqlite.run(function()
       local conn = connect()
-      local locked, busy = { scripted.failure(5, "database is locked") }, true
-      source:on("SELECT b FROM t", function() return busy and locked or nil end)
+      local locked, busy, asked = { scripted.failure(5, "database is locked") }, true, false
+      source:on("SELECT b FROM t", function()
+        asked = true
+        return busy and locked or nil
+      end)
       local first = dqlite.spawn(function() return conn:rows("SELECT b FROM t")().a end)
+      till(function() return asked end)
       for _ = 1, 20 do
         dqlite.sleep(0.0005)
         raises("in use by another coroutine", function() conn:execute "DELETE FROM t" end)
@@ -454,9 +460,13 @@ describe("a second coroutine on a busy connection raises, and harms nobody:", fu
   it("while a statement waits for a lock", function()
     dqlite.run(function()
       local conn = connect()
-      local locked, busy = { scripted.failure(5, "database is locked") }, true
-      source:on("DELETE FROM u", function() return busy and locked or nil end)
+      local locked, busy, asked = { scripted.failure(5, "database is locked") }, true, false
+      source:on("DELETE FROM u", function()
+        asked = true
+        return busy and locked or nil
+      end)
       local first = dqlite.spawn(function() return conn:execute "DELETE FROM u" end)
+      till(function() return asked end)
       for _ = 1, 20 do
         dqlite.sleep(0.0005)
         raises("in use by another coroutine", function() conn:execute "DELETE FROM t" end)

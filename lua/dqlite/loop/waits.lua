@@ -37,6 +37,7 @@ end
 
 local deadlines = new_deadlines()
 local queue, queued = {}, 0 -- functions to be called by the loop
+local finalizing = {} -- those that come from finalizers, as keys
 local timer, armed = nil, math.huge -- for when the timer is set
 local turn, turning = nil, false -- the idle handle; is it started?
 local inside = nil -- the handle of these whose callback runs
@@ -87,13 +88,13 @@ local function arm(at)
 end
 
 local function start_turns()
-  if turning or queued == 0 then return end
+  if turning or queued == 0 and not next(finalizing) then return end
   turning = true
   turn:start(on_turn)
 end
 
 local function stop_turns()
-  if queued > 0 then return end
+  if queued > 0 or next(finalizing) then return end
   turning = false
   turn:stop()
   start_turns()
@@ -254,6 +255,13 @@ function waits.later(fn)
   start_turns()
 end
 
+--- The same for finalizers, which come in between any two steps of this file.
+function waits.later_finalize(fn)
+  finalizing[fn], turning = true, true
+  open_handles()
+  turn:start(on_turn)
+end
+
 --- Lets it go on by and by. Something else may wake it first.
 -- @tparam table wait
 -- @param value what park then returns
@@ -280,11 +288,19 @@ function waits.background(fn)
   end)
 end
 
+-- What a finalizer adds in the middle of this is in one of both tables.
+local function run_finalizing()
+  local fresh, functions = {}, finalizing
+  finalizing = fresh
+  for fn in pairs(functions) do waits.protect(fn)() end
+end
+
 on_turn = waits.protect(function()
   local fresh = {}
   local functions, n = queue, queued
   queue, queued, inside = fresh, 0, turn
   for i = 1, n do waits.protect(functions[i])() end
+  run_finalizing()
   stop_turns()
   close_idle_handles()
   inside = nil
