@@ -82,15 +82,25 @@ local function end_rows(conn, deadline)
   return nil, link:fail(kind, "a result was abandoned, and " .. why)
 end
 
--- The link is ours from before the first wait.
-local function enter(conn, now, deadline)
-  local link, owner = conn.link, conn.link.owner
+--- Can a call begin? Raises where the connection is in use.
+-- @tparam table conn the connection
+-- @tparam number patience seconds that the call may take
+-- @treturn true|nil
+-- @treturn table|nil the error of a connection that has ended
+function call.check(conn, patience)
+  local owner = conn.link.owner
   if conn.working and owner and not loops.is_dead(owner) then
     errors.misuse("the connection is in use by " .. conn.working .. " that is under way: wait for"
       .. " its end, or use another connection")
   end
   conn.working = nil
-  local free, err = link:check(deadline - now)
+  return conn.link:check(patience)
+end
+
+-- The link is ours from before the first wait.
+local function enter(conn, now, deadline)
+  local link = conn.link
+  local free, err = call.check(conn, deadline - now)
   if not free then return nil, err end
   link:enter()
   if conn.live then return end_rows(conn, deadline) end

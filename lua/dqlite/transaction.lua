@@ -57,7 +57,7 @@ end
 
 -- Leaves a level as if it had never been. What is refused is refused before that.
 local function roll_back(conn, level)
-  if conn.link.stream then conn.link:check(conn.settings.timeout) end
+  if conn.link.stream then call.check(conn, conn.settings.timeout) end
   conn.level = level.parent
   if not conn.link.stream or level.gone then return true end
   return perform(conn, "ROLLBACK", scopes.undo, level.scope)
@@ -140,14 +140,14 @@ local function check_handle(self, what)
   local conn = self.conn
   helpers.check_usable(conn)
   if conn.level == self.level or self.level.gone then return end
-  if conn.link:check(conn.settings.timeout) then
+  if call.check(conn, conn.settings.timeout) then
     errors.misuse(what .. " with another transaction inside")
   end
 end
 
 local function check_no_level(conn, what)
   helpers.check_usable(conn)
-  if not conn.link:check(conn.settings.timeout) then return nil end
+  if not call.check(conn, conn.settings.timeout) then return nil end
   local level = conn.level
   if level and level.scoped then
     errors.misuse(what .. " inside transaction(): return, or raise")

@@ -90,12 +90,9 @@ describe("connections under luv", function()
   end)
 
   it("that wait keep the loop running until the answer", function()
-    source:on(ALL, function(_, _) return frames(1, 7) end)
-    local value
-    dqlite.run(function() value = connect() end)
-    local conn = value
-    coroutine.wrap(function() value = conn:fetchval(ALL) end)() -- fetched by nobody's luck:
-    -- a coroutine of one's own, before the loop runs, uses the connection's loop
+    source:on(ALL, frames(1, 7))
+    local conn, value = dqlite.run(connect), nil
+    coroutine.wrap(function() value = conn:fetchval(ALL) end)()
     assert.is_true(uv.loop_alive())
     uv.run()
     assert.equal(7, value)
