@@ -257,8 +257,9 @@ end
 
 --- The same for finalizers, which come in between any two steps of this file.
 function waits.later_finalize(fn)
-  finalizing[fn], turning = true, true
+  finalizing[fn] = true
   open_handles()
+  turning = true
   turn:start(on_turn)
 end
 
