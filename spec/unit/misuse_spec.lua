@@ -4,98 +4,18 @@ local blocking = require "dqlite.loop.blocking"
 local dqlite = require "dqlite"
 local finalizer = require "dqlite.finalizer"
 local handles = require "spec.support.handles"
-local luv_server = require "spec.support.luv_server"
+local misused = require "spec.support.misused"
 local raises = require "spec.support.raises"
-local scripted = require "spec.support.scripted"
 local session = require "dqlite.session"
-local simulated = require "spec.support.simulated"
-local stderr = require "spec.support.stderr"
 local till = require "spec.support.till"
 local uv = require "luv"
 
 local close = rawget(coroutine, "close") -- Lua 5.4
 
-local ALL = "SELECT a FROM t"
-
-local server, source, before
-
-local function start()
-  source = simulated.server()
-  server = luv_server.start(source)
-  source:on(ALL, {
-    scripted.rows { columns = { "a" }, { 1 }, more = true },
-    scripted.rows { columns = { "a" }, { 2 } },
-  })
-  before = handles.descriptors()
-end
-
-local function is_over()
-  return server.peers == 0
-end
-
-local function stop()
-  handles.settle(is_over)
-  assert.same({}, handles.list())
-  assert.is_true(handles.is_idle())
-  assert.equal(before, handles.descriptors())
-  server:stop()
-  simulated.verify()
-end
-
-local function connect(opts)
-  return assert(dqlite.connect(server.address, opts))
-end
-
--- Everything that waits, on an open connection and what hangs on it. Each is a
--- function of one line, where it must be blamed.
-local function uses_of(conn)
-  local statement = assert(conn:prepare "DELETE FROM t WHERE a = ?")
-  local query = assert(conn:prepare(ALL))
-  return {
-    execute = function() conn:execute "DELETE FROM t" end,
-    fetch = function() conn:fetch(ALL) end,
-    fetchall = function() conn:fetchall(ALL) end,
-    fetchone = function() conn:fetchone(ALL) end,
-    fetchval = function() conn:fetchval(ALL) end,
-    fetchcol = function() conn:fetchcol(ALL) end,
-    query = function() conn:query(ALL) end,
-    rows = function() conn:rows(ALL) end,
-    RETURNING = function() conn:fetch "DELETE FROM t RETURNING a" end,
-    ["rows of RETURNING"] = function() conn:rows "DELETE FROM t RETURNING a" end,
-    ["OR FAIL"] = function() conn:execute "INSERT OR FAIL INTO t VALUES (1)" end,
-    prepare = function() conn:prepare(ALL) end,
-    ["statement:execute"] = function() statement:execute(1) end,
-    ["statement:fetch"] = function() query:fetch() end,
-    ["statement:rows"] = function() query:rows() end,
-    ["statement:executemany"] = function() statement:executemany { { 1 } } end,
-    executemany = function() conn:executemany("DELETE FROM t WHERE a = ?", { { 1 } }) end,
-    pipeline = function() conn:pipeline { { ALL }, { "DELETE FROM t" } } end,
-    script = function() conn:script "DELETE FROM t; DELETE FROM u" end,
-    transaction = function() conn:transaction(print) end,
-    begin = function() conn:begin() end,
-    commit = function() conn:commit() end,
-    rollback = function() conn:rollback() end,
-    ping = function() conn:ping() end,
-    features = function() conn:features() end,
-  }
-end
-
--- Asserts that each use is refused here, and sends nothing.
-local function refused(uses, pattern)
-  for name, use in pairs(uses) do
-    local received = server.received
-    local ok, message = pcall(raises, pattern, use)
-    assert(ok, ("%s: %s"):format(name, tostring(message)))
-    assert(received == server.received, name)
-  end
-end
-
-local function works(conn)
-  assert.is_true(conn:is_open())
-  assert.is_false(conn:in_transaction())
-  assert.equal(1, conn:fetchval(ALL))
-  assert.equal(1, conn:execute("INSERT INTO t VALUES (1)").rows_affected)
-end
+local ALL = misused.ALL
+local is_over = misused.is_over
+local start, stop, connect = misused.start, misused.stop, misused.connect
+local uses_of, refused, works = misused.uses_of, misused.refused, misused.works
 
 -- ---- nobody can wait here ----
 
@@ -170,8 +90,8 @@ describe("where C code calls, a call that would wait raises:", function()
       dqlite.run(function()
         local conn = connect()
         local uses = uses_of(conn)
-        uses.connect = function() dqlite.connect(server.address) end
-        uses.session = function() session.connect(server.address) end
+        uses.connect = function() dqlite.connect(misused.server.address) end
+        uses.session = function() session.connect(misused.server.address) end
         uses.sleep = function() dqlite.sleep(0) end
         local task = dqlite.spawn(function() dqlite.sleep(0.001) end)
         uses.wait = function() task:wait() end
@@ -212,7 +132,7 @@ describe("where C code calls, a call that would wait raises:", function()
         works(conn)
         conn:close()
       end)
-      assert.same({ "DELETE FROM t", "INSERT INTO t VALUES (1)" }, source.applied)
+      assert.same({ "DELETE FROM t", "INSERT INTO t VALUES (1)" }, misused.source.applied)
     end)
 
     it("but close does not: " .. place, function()
@@ -250,7 +170,7 @@ describe("where C code calls, a call that would wait raises:", function()
         assert.is_falsy(type(result) == "table" and result.rows_affected)
         conn:close()
       end)
-      assert.same({}, source.applied)
+      assert.same({}, misused.source.applied)
     end)
 
     it("but not a connection's __close", function()
@@ -262,12 +182,12 @@ describe("where C code calls, a call that would wait raises:", function()
           pause()
         ]]))
         local inside = false
-        assert(coroutine.resume(thread, dqlite, server.address, function()
+        assert(coroutine.resume(thread, dqlite, misused.server.address, function()
           inside = true
           coroutine.yield()
         end))
         till(function() return inside end)
-        assert.equal(1, server.peers)
+        assert.equal(1, misused.server.peers)
         assert.is_true(close(thread))
         till(is_over)
       end)
@@ -377,17 +297,17 @@ describe("a blocking call while luv's loop runs raises, and freezes nothing:", f
       raises(PATTERN, function() tx:rollback() end)
     end)
     conn:close()
-    assert.same({}, source.applied)
+    assert.same({}, misused.source.applied)
   end)
 
   it("connect and a raw session", function()
     inside(function()
       refused({
-        function() dqlite.connect(server.address, { loop = "blocking" }) end,
-        function() session.connect(server.address, { loop = "blocking" }) end,
+        function() dqlite.connect(misused.server.address, { loop = "blocking" }) end,
+        function() session.connect(misused.server.address, { loop = "blocking" }) end,
       }, PATTERN)
     end)
-    assert.equal(0, server.accepted)
+    assert.equal(0, misused.server.accepted)
   end)
 
   it("sleep, in a callback", function()
@@ -406,184 +326,5 @@ describe("a blocking call while luv's loop runs raises, and freezes nothing:", f
     conn:rows(ALL)()
     dqlite.run(function() assert.is_true(conn:close()) end)
     assert.is_false(conn:is_open())
-  end)
-end)
-
--- ---- one coroutine at a time ----
-
-describe("a second coroutine on a busy connection raises, and harms nobody:", function()
-  before_each(start)
-  after_each(stop)
-
-  it("in every call", function()
-    dqlite.run(function()
-      local conn = connect()
-      local uses = uses_of(conn)
-      local peer
-      source.answers.QUERY_SQL = (function(real)
-        return function(request, from)
-          if request.sql ~= "SELECT slow" then return real(request, from) end
-          peer = from
-          return {}
-        end
-      end)(source.answers.QUERY_SQL)
-      local first = dqlite.spawn(function() return conn:fetchval "SELECT slow" end)
-      till(function() return peer end)
-      refused(uses, "the connection is in use by another coroutine")
-      peer.silent = false
-      peer:write(scripted.rows { columns = { "a" }, { 42 } })
-      assert.equal(42, first:wait())
-      works(conn)
-      conn:close()
-    end)
-  end)
-
-  it("while rows wait for a lock", function()
-    dqlite.run(function()
-      local conn = connect()
-      local locked, busy, asked = { scripted.failure(5, "database is locked") }, true, false
-      source:on("SELECT b FROM t", function()
-        asked = true
-        return busy and locked or nil
-      end)
-      local first = dqlite.spawn(function() return conn:rows("SELECT b FROM t")().a end)
-      till(function() return asked end)
-      for _ = 1, 20 do
-        dqlite.sleep(0.0005)
-        raises("in use by another coroutine", function() conn:execute "DELETE FROM t" end)
-      end
-      busy = false
-      assert.equal(1, first:wait())
-      works(conn)
-      conn:close()
-    end)
-    assert.same({ "INSERT INTO t VALUES (1)" }, source.applied)
-  end)
-
-  it("while a statement waits for a lock", function()
-    dqlite.run(function()
-      local conn = connect()
-      local locked, busy, asked = { scripted.failure(5, "database is locked") }, true, false
-      source:on("DELETE FROM u", function()
-        asked = true
-        return busy and locked or nil
-      end)
-      local first = dqlite.spawn(function() return conn:execute "DELETE FROM u" end)
-      till(function() return asked end)
-      for _ = 1, 20 do
-        dqlite.sleep(0.0005)
-        raises("in use by another coroutine", function() conn:execute "DELETE FROM t" end)
-      end
-      busy = false
-      assert.equal(1, first:wait().rows_affected)
-      conn:close()
-    end)
-    assert.same({ "DELETE FROM u" }, source.applied)
-  end)
-
-  it("while a transaction of another coroutine is between two calls", function()
-    dqlite.run(function()
-      local conn = connect()
-      local uses, between = uses_of(conn), false
-      local first = dqlite.spawn(function()
-        return conn:transaction(function()
-          assert(conn:execute "DELETE FROM u")
-          between = true
-          till(function() return not between end)
-          assert(conn:execute "DELETE FROM v")
-          return "done"
-        end)
-      end)
-      till(function() return between end)
-      refused(uses, "in a transaction of another coroutine")
-      between = false
-      assert.equal("done", first:wait())
-      works(conn)
-      conn:close()
-    end)
-    assert.same({ "DELETE FROM u", "DELETE FROM v", "INSERT INTO t VALUES (1)" }, source.applied)
-  end)
-
-  it("from within an iterator of executemany", function()
-    dqlite.run(function()
-      local conn = connect()
-      local i = 0
-      local answer = assert(conn:executemany("DELETE FROM t WHERE a = ?", function()
-        i = i + 1
-        if i == 2 then
-          raises("in use by executemany", function() conn:execute "DELETE FROM u" end)
-          local other = dqlite.spawn(function()
-            raises("in use by executemany", function() conn:execute "DELETE FROM u" end)
-          end)
-          other:wait()
-        end
-        return i <= 3 and { i } or nil
-      end))
-      assert.equal(3, answer.rows_affected)
-      works(conn)
-      conn:close()
-    end)
-  end)
-end)
-
--- ---- generators and other schedulers ----
-
-describe("a coroutine that something else resumes while it waits", function()
-  before_each(start)
-  after_each(stop)
-
-  it("raises; the connection is gone, and what it held", function()
-    dqlite.run(function()
-      local conn = connect()
-      source.answers.EXEC_SQL = {}
-      local raised
-      local thread = coroutine.create(function()
-        raised = select(2, pcall(conn.execute, conn, "DELETE FROM t"))
-      end)
-      assert(coroutine.resume(thread))
-      dqlite.sleep(0.001)
-      assert(coroutine.resume(thread, "surprise"))
-      assert.matches("resumed by something else than the loop.*dqlite.spawn", raised)
-      assert.is_false(conn:is_open())
-      local result, err = conn:execute "DELETE FROM t"
-      assert.is_nil(result)
-      assert.equal("closed", err.kind)
-      assert.matches("foreign resume", err.message)
-      till(is_over)
-    end)
-  end)
-
-  it("because it is a generator's, explains itself", function()
-    stderr.of(dqlite.run, function()
-      local conn, seen = connect(), {}
-      local ok, message = pcall(function()
-        for value in coroutine.wrap(function()
-          for row in conn:rows(ALL) do coroutine.yield(row.a) end
-        end) do
-          seen[#seen + 1] = value + 0
-        end
-      end)
-      assert.is_false(ok)
-      assert.same({}, seen)
-      assert.matches("generator", message)
-      conn:close() -- what the generator then raises is written to standard error
-    end)
-  end)
-
-  it("because it is a generator's whose values nobody looks at, explains itself", function()
-    dqlite.run(function()
-      local conn = connect()
-      local ok, message = pcall(function()
-        local steps = 0
-        for _ in coroutine.wrap(function()
-          for _ in conn:rows(ALL) do coroutine.yield(1) end
-        end) do
-          steps = steps + 1
-        end
-      end)
-      assert.is_false(ok)
-      assert.matches("generator", message)
-      conn:close()
-    end)
   end)
 end)
