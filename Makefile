@@ -252,8 +252,8 @@ run-oom: $(oom)/host
 	@ASAN_OPTIONS=detect_leaks=1:malloc_context_size=4:quarantine_size_mb=16 \
 	UBSAN_OPTIONS=print_stacktrace=1 $(lua_env) $(oom)/host spec/oom/run.lua
 
-## make valgrind   specs without a server under valgrind's memcheck, some twenty
-##                 minutes; valgrind-binding: of them, those of the C parts
+## make valgrind   specs without a server under valgrind's memcheck, ten minutes
+##                 for lua5.4 alone; valgrind-binding: of them, those of the C parts
 valgrind:
 	@$(suites) $(foreach l,$(LUAS),\
 	  'valgrind, $l=$(MAKE) run-valgrind LUA=$l FILES="spec/unit spec/regress"')

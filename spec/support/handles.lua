@@ -1,5 +1,6 @@
 --- What of luv's loop is left: handles, descriptors. Those of the specs' own
 -- servers do not count.
+local assert = require "luassert"
 local uv = require "luv"
 
 local handles = {}
@@ -75,6 +76,14 @@ function handles.settle(is_done)
     local empty = #handles.list() == 0 and handles.is_idle()
     if empty and (not is_done or is_done()) then return end
   end
+end
+
+--- Asserts that nothing is left: no handle, and no reason for the loop to go on.
+-- @tparam[opt] function is_done as for settle
+function handles.verify(is_done)
+  handles.settle(is_done)
+  assert.same({}, handles.list())
+  assert.is_true(handles.is_idle())
 end
 
 --- How many descriptors the process has open.

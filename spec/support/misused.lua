@@ -33,9 +33,7 @@ end
 
 --- Stops it, for after_each: nothing of the client is left.
 function misused.stop()
-  handles.settle(misused.is_over)
-  assert.same({}, handles.list())
-  assert.is_true(handles.is_idle())
+  handles.verify(misused.is_over)
   assert.equal(before, handles.descriptors())
   misused.server:stop()
   simulated.verify()

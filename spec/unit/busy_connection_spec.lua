@@ -41,22 +41,29 @@ describe("a second coroutine on a busy connection raises, and harms nobody:", fu
     end)
   end)
 
+  -- Answers what the call answers in the end, while whose text meets a lock another
+  -- coroutine tries in vain.
+  local function tried_while_locked(conn, text, call)
+    local locked, busy, asked = { scripted.failure(5, "database is locked") }, true, false
+    misused.source:on(text, function()
+      asked = true
+      return busy and locked or nil
+    end)
+    local first = dqlite.spawn(call, text)
+    till(function() return asked end)
+    for _ = 1, 20 do
+      dqlite.sleep(0.0005)
+      raises("in use by another coroutine", function() conn:execute "DELETE FROM t" end)
+    end
+    busy = false
+    return first:wait()
+  end
+
   it("while rows wait for a lock", function()
     dqlite.run(function()
       local conn = connect()
-      local locked, busy, asked = { scripted.failure(5, "database is locked") }, true, false
-      misused.source:on("SELECT b FROM t", function()
-        asked = true
-        return busy and locked or nil
-      end)
-      local first = dqlite.spawn(function() return conn:rows("SELECT b FROM t")().a end)
-      till(function() return asked end)
-      for _ = 1, 20 do
-        dqlite.sleep(0.0005)
-        raises("in use by another coroutine", function() conn:execute "DELETE FROM t" end)
-      end
-      busy = false
-      assert.equal(1, first:wait())
+      assert.equal(1, tried_while_locked(conn, "SELECT b FROM t",
+        function(text) return conn:rows(text)().a end))
       works(conn)
       conn:close()
     end)
@@ -66,19 +73,8 @@ describe("a second coroutine on a busy connection raises, and harms nobody:", fu
   it("while a statement waits for a lock", function()
     dqlite.run(function()
       local conn = connect()
-      local locked, busy, asked = { scripted.failure(5, "database is locked") }, true, false
-      misused.source:on("DELETE FROM u", function()
-        asked = true
-        return busy and locked or nil
-      end)
-      local first = dqlite.spawn(function() return conn:execute "DELETE FROM u" end)
-      till(function() return asked end)
-      for _ = 1, 20 do
-        dqlite.sleep(0.0005)
-        raises("in use by another coroutine", function() conn:execute "DELETE FROM t" end)
-      end
-      busy = false
-      assert.equal(1, first:wait().rows_affected)
+      assert.equal(1, tried_while_locked(conn, "DELETE FROM u",
+        function(text) return conn:execute(text) end).rows_affected)
       conn:close()
     end)
     assert.same({ "DELETE FROM u" }, misused.source.applied)

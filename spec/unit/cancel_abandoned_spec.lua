@@ -28,9 +28,7 @@ local function start()
 end
 
 local function stop()
-  handles.settle(function() return server.peers == 0 end)
-  assert.same({}, handles.list())
-  assert.is_true(handles.is_idle())
+  handles.verify(function() return server.peers == 0 end)
   assert.equal(before, handles.descriptors())
   assert.equal(0, server.peers)
   server:stop()

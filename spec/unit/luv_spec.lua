@@ -22,9 +22,7 @@ local function start()
 end
 
 local function stop()
-  handles.settle()
-  assert.same({}, handles.list())
-  assert.is_true(handles.is_idle())
+  handles.verify()
   assert.equal(before, handles.descriptors())
   assert.equal(0, server.peers)
   server:stop()
