@@ -317,12 +317,75 @@ test-live:
 specs: all
 	@$(run_lua) $(support)/run_specs.lua --run=$(SUITE)
 
+# Speed -----------------------------------------------------------------------
+
+.PHONY: bench run-bench bench-programs bench-check run-bench-check \
+  bench-instructions run-bench-instructions
+## make bench      the clients against each other, in rounds; BENCH="--quick",
+##                 "--json FILE", "--help": what else there is
+BENCH ?=
+bench:
+	@$(SETUP) build test bench
+	@$(MAKE) LUA=luajit all
+	@$(MAKE) LUA=lua5.4 run-bench
+
+## make bench-check  that the bench measures each workload with each client but Go,
+##                 without a look at how fast
+bench-check:
+	@$(SETUP) build test
+	@$(MAKE) LUA=luajit all
+	@$(MAKE) LUA=lua5.4 run-bench-check
+
+run-bench-check: all $(addprefix $(BUILD)/bench/,c sqlite)
+	@$(run_lua) bench/check.lua $(BUILD)
+
+run-bench: all bench-programs
+	@$(run_lua) bench/run.lua --build $(BUILD) $(BENCH)
+
+## make bench-instructions  how many instructions an operation takes, against the
+##                 committed figures; UPDATE=1 writes those
+bench-instructions:
+	@$(SETUP) build test
+	@$(MAKE) LUA=luajit all
+	@$(MAKE) LUA=lua5.4 run-bench-instructions
+
+run-bench-instructions: all $(BUILD)/bench/core
+	@$(run_lua) bench/instructions/run.lua $(BUILD) $(if $(UPDATE),update)
+
+bench-programs: $(addprefix $(BUILD)/bench/,c go sqlite)
+
+bench_compile := $(CC) -std=c99 $(warnings) $(CPPFLAGS) $(CFLAGS)
+limit_sources := $(addprefix bench/clients/,limit.c frames.c measure.c)
+sqlite_sources := $(addprefix bench/clients/,sqlite.c measure.c)
+$(BUILD)/bench/c: $(limit_sources) $(wildcard bench/clients/*.h)
+	@mkdir -p $(@D)
+	$(call say,compile $@)
+	$(quiet)$(bench_compile) -o $@ $(limit_sources)
+
+$(BUILD)/bench/sqlite: $(sqlite_sources) bench/clients/measure.h
+	@mkdir -p $(@D)
+	$(call say,compile $@)
+	$(quiet)$(bench_compile) -o $@ $(sqlite_sources) -lsqlite3
+
+core_sources := bench/instructions/core.c $(wildcard src/core/*.c)
+$(BUILD)/bench/core: $(core_sources) $(wildcard src/core/*.h)
+	@mkdir -p $(@D)
+	$(call say,compile $@)
+	$(quiet)$(bench_compile) -Isrc -o $@ $(core_sources)
+
+# go-dqlite as Debian's package has it, without modules.
+$(BUILD)/bench/go: bench/clients/peer.go
+	@mkdir -p $(@D)
+	$(call say,compile $@)
+	$(quiet)GO111MODULE=off GOPATH=/usr/share/gocode GOFLAGS= \
+	  GOCACHE=$(abspath $(BUILD))/bench/gocache go build -o $@ $<
+
 # Checks: the same last line --------------------------------------------------
 
 .PHONY: lint layers examples run-examples format
-lua_files := lua spec examples .luacheckrc .busted config.ld
+lua_files := lua spec bench examples .luacheckrc .busted config.ld
 rockspecs := $(wildcard *.rockspec)
-c_files := $(shell find src spec/core spec/fuzz spec/oom -name '*.[ch]' 2>/dev/null)
+c_files := $(shell find src bench spec/core spec/fuzz spec/oom -name '*.[ch]' 2>/dev/null)
 
 ## make lint       luacheck, clang-format, clang's warnings, the rockspecs
 lint:

@@ -1,0 +1,44 @@
+-- lua calls.lua WHAT N: makes one call of a connection N times, for callgrind to
+-- count. LuaJIT interprets: what its compiler does differs from run to run.
+local canned = require "bench.instructions.canned"
+
+if jit then jit.off() end
+
+local POINT = "SELECT id, name, score FROM point WHERE id = ?"
+local WIDE = "SELECT id, name, score, size, data, note FROM wide"
+local ROWS = 46 -- what a server puts into a frame
+
+local function wide()
+  local rows = { columns = { "id", "name", "score", "size", "data", "note" } }
+  for i = 1, ROWS do
+    rows[i] = { i, ("row %07d"):format(i), i / 8 + 0.1, i * 1000, ("%016d"):format(i),
+      "note no. " .. i % 10 }
+  end
+  return canned.rows(rows)
+end
+
+local calls = {}
+
+function calls.query(n)
+  local one = canned.rows { columns = { "id", "name", "score" }, { 1, "user 000001", 0.5 } }
+  local conn = canned.open(POINT, one, 1)
+  for i = 1, n do conn:fetchone(POINT, i) end
+end
+
+-- n rows, a frame each time
+local function read(helper)
+  return function(n)
+    local conn = canned.open(WIDE, wide())
+    for _ = 1, n, ROWS do conn[helper](conn, WIDE) end
+  end
+end
+
+calls.rows_by_name, calls.rows_by_position = read "fetch", read "fetchall"
+
+function calls.execute(n)
+  local text = "INSERT INTO point (id, name, score) VALUES (?, ?, ?)"
+  local conn = canned.open_write(text, 1, "user 000001", 0.5)
+  for i = 1, n do conn:execute(text, i, "user 000001", 0.5) end
+end
+
+calls[arg[1]](tonumber(arg[2]))

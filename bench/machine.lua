@@ -1,0 +1,51 @@
+-- What a run was made with: processors, places to put files, versions.
+local machine = {}
+
+--- What a command prints, without the blanks at its end; raises when it fails.
+function machine.output_of(command)
+  local pipe = assert(io.popen(command))
+  local text = pipe:read "*a"
+  assert(pipe:close(), command)
+  return (text:gsub("%s+$", ""))
+end
+
+--- Writes a whole file.
+function machine.write(path, text)
+  local file = assert(io.open(path, "w"))
+  assert(file:write(text))
+  assert(file:close())
+end
+
+--- What a command begins with to run in a regime: server and client on one
+-- processor, or wherever the kernel puts them.
+function machine.prefix_of(regime)
+  if regime == "two_cores" then return "" end
+  local allowed = machine.output_of "sed -n 's/^Cpus_allowed_list:\t//p' /proc/self/status"
+  return "taskset -c " .. allowed:match "%d+$"
+end
+
+--- A new directory in memory.
+function machine.new_dir()
+  return machine.output_of "mktemp -d /dev/shm/lua-dqlite-bench.XXXXXX"
+end
+
+local VERSIONS = [[
+  dpkg-query -W -f '${Package} ${Version}, ' libdqlite0 lua5.4 luajit2 lua-luv \
+    golang-github-canonical-go-dqlite-dev golang-go gcc libsqlite3-0 2>/dev/null || true]]
+
+--- Lines that say when, on what and with which versions.
+-- @tparam table sizes of the run
+function machine.about(sizes)
+  return {
+    ("Measured %s at commit %s: %d rounds of all clients in turn, %g s each, medians and"
+      .. " (smallest-largest)"):format(machine.output_of "date +%F",
+      machine.output_of "git rev-parse --short HEAD 2>/dev/null || echo unknown",
+      sizes.rounds, sizes.seconds),
+    ("of the ratios. %s, %s, Linux %s;"):format(
+      machine.output_of "sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1",
+      machine.output_of "nproc" .. " processors", machine.output_of "uname -r"),
+    (machine.output_of(VERSIONS):gsub(",$", ".")),
+  }
+end
+
+return machine

@@ -1,0 +1,179 @@
+-- Results as people and programs read them: Markdown for the terminal and the
+-- README, JSON.
+local cjson = require "cjson"
+local goals = require "bench.goals"
+local machine = require "bench.machine"
+local results = require "bench.results"
+
+local report = {}
+
+local BEGIN, END = "<!-- make bench begins -->\n", "<!-- make bench ends -->\n"
+
+local FIELDS = { "workload", "regime", "client", "ratio", "ratio_min", "ratio_max", "ops_s",
+  "cpu_ratio", "p50_us", "p99_us", "rss_mb" }
+
+local REGIMES = { one_core = "one core", two_cores = "two cores" }
+
+-- ---- Markdown ----
+
+local function row(cells)
+  return "| " .. table.concat(cells, " | ") .. " |"
+end
+
+local function header(cells)
+  local rules = {}
+  for i = 1, #cells do rules[i] = "---" end
+  return row(cells) .. "\n|" .. table.concat(rules, "|") .. "|"
+end
+
+local function number(value)
+  if value >= 100 then return ("%.0f"):format(value) end
+  return ("%.2f"):format(value)
+end
+
+local function thousands(value)
+  local digits = ("%.0f"):format(value):reverse():gsub("%d%d%d", "%0,")
+  return (digits:reverse():gsub("^,", ""))
+end
+
+local function ratio(result)
+  if not result then return "-" end
+  if result.ratio < 0.01 then return ("%.3f"):format(result.ratio) end
+  return ("%s (%s-%s)"):format(number(result.ratio), number(result.ratio_min),
+    number(result.ratio_max))
+end
+
+-- A table of results: a row for each workload that `has`, a column for each
+-- client, cells from `cell`.
+local function grid(all, run, regime, title, first, cell, has)
+  local cells = { title, first }
+  for _, who in ipairs(run.clients) do
+    if who.name ~= "c" then cells[#cells + 1] = who.name end
+  end
+  local lines = { header(cells) }
+  for _, workload in ipairs(run.workloads) do
+    local limit = results.find(all, workload.name, regime, "c")
+    if limit and (not has or workload[has]) then
+      cells = { workload.name, cell(limit, true) }
+      for _, who in ipairs(run.clients) do
+        if who.name ~= "c" then
+          cells[#cells + 1] = cell(results.find(all, workload.name, regime, who.name), false)
+        end
+      end
+      lines[#lines + 1] = row(cells)
+    end
+  end
+  return #lines > 1 and table.concat(lines, "\n") .. "\n" or nil
+end
+
+local function cell_of_ratio(result, is_limit)
+  return is_limit and thousands(result.ops_s) or ratio(result)
+end
+
+local function cell_of_latency(result)
+  if not result or not result.p50_us then return "-" end
+  return ("%.0f, %.0f"):format(result.p50_us, result.p99_us)
+end
+
+local function cell_of_cpu(result, is_limit)
+  if is_limit then return "1" end
+  return result and number(result.cpu_ratio) or "-"
+end
+
+local function cell_of_memory(result)
+  return result and ("%.1f"):format(result.rss_mb) or "-"
+end
+
+local function tables_of(all, run, regime)
+  local name = REGIMES[regime]
+  local parts = {
+    grid(all, run, regime, "time to C's, " .. name, "C, operations/s", cell_of_ratio),
+    grid(all, run, regime, "p50, p99 in us, " .. name, "C", cell_of_latency, "timed"),
+    grid(all, run, regime, "client's processor time to C's, " .. name, "C", cell_of_cpu,
+      "timed"),
+    grid(all, run, regime, "peak memory in MB, " .. name, "C", cell_of_memory, "memory"),
+  }
+  local given = {}
+  for i = 1, 4 do given[#given + 1] = parts[i] end
+  return table.concat(given, "\n")
+end
+
+local NAMES = {
+  ratio = "time to C's",
+  cpu_ratio = "processor time to C's",
+  go_ratio = "times what Go does of (b)",
+  rss_mb = "MB",
+  p99_us = "us, p99",
+}
+
+local function goal_row(goal, judged)
+  local cells = {}
+  local all_met = true
+  for i, each in ipairs(judged) do
+    cells[i] = ("%s %s"):format(each.client, number(each.value))
+    if not each.met then
+      all_met, cells[i] = false, "**" .. cells[i] .. "**"
+    end
+  end
+  local wanted = ("%s %s %s"):format(goal.most and "at most" or "at least",
+    tostring(goal.most or goal.least), NAMES[goal.field or "ratio"])
+  return row { goal.workload, REGIMES[goal.regime], wanted, table.concat(cells, ", "),
+    all_met and "met" or "missed: " .. goal.reason }
+end
+
+local function table_of_goals(all, run)
+  local clients = {}
+  for i, who in ipairs(run.clients) do clients[i] = who.name end
+  local lines = { header { "workload", "on", "goal", "reached (bold: not)", "" } }
+  for _, goal in ipairs(goals) do
+    local judged = results.judge(all, goal, clients)
+    if #judged > 0 then lines[#lines + 1] = goal_row(goal, judged) end
+  end
+  return #lines > 1 and table.concat(lines, "\n") .. "\n" or ""
+end
+
+local function list_of_workloads(run)
+  local lines = {}
+  for i, workload in ipairs(run.workloads) do
+    lines[i] = ("* `%s`: %s"):format(workload.name, workload.what)
+  end
+  return table.concat(lines, "\n") .. "\n"
+end
+
+--- The whole as Markdown.
+-- @tparam table all results
+-- @tparam table run what was run: workloads, clients, regimes, sizes
+-- @tparam table about lines that say when and on what
+function report.text(all, run, about)
+  local parts = { table.concat(about, "\n") .. "\n", table_of_goals(all, run) }
+  for _, regime in ipairs(run.regimes) do parts[#parts + 1] = tables_of(all, run, regime) end
+  parts[#parts + 1] = list_of_workloads(run)
+  return table.concat(parts, "\n")
+end
+
+-- ---- files ----
+
+--- Writes the results as one JSON array; what does not apply is null.
+function report.write_json(path, all)
+  local list = {}
+  for i, result in ipairs(all) do
+    list[i] = {}
+    for _, field in ipairs(FIELDS) do
+      list[i][field] = result[field] == nil and cjson.null or result[field]
+    end
+  end
+  machine.write(path, cjson.encode(list) .. "\n")
+end
+
+--- Puts a text between the marks of a file.
+function report.write_between(path, text)
+  local file = assert(io.open(path))
+  local whole = file:read "*a"
+  file:close()
+  local _, from = whole:find(BEGIN, 1, true)
+  local to = whole:find(END, 1, true)
+  assert(from and to and from < to, path .. " has no marks for the results")
+  machine.write(path, whole:sub(1, from) .. text .. whole:sub(to))
+end
+
+return report

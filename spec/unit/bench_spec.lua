@@ -1,0 +1,86 @@
+-- What the bench makes of its measurements.
+local client = require "bench.client"
+local plan = require "bench.plan"
+local results = require "bench.results"
+local statistics = require "bench.statistics"
+
+describe("bench", function()
+  it("takes the middle of odd and even counts, whatever their order", function()
+    assert.equal(2, statistics.median { 3, 1, 2 })
+    assert.equal(2.5, statistics.median { 4, 1, 2, 3 })
+    assert.equal(7, statistics.median { 7 })
+  end)
+
+  it("leaves the list as it was", function()
+    local list = { 3, 1, 2 }
+    statistics.median(list)
+    assert.same({ 3, 1, 2 }, list)
+  end)
+
+  it("has no median of what nothing has", function()
+    assert.is_nil(statistics.median_of({ { a = 1 } }, "b"))
+    assert.equal(1, statistics.median_of({ { a = 1 }, {} }, "a"))
+  end)
+
+  it("sums samples up as medians and the spread of the ratios", function()
+    local workload, who = { name = "b" }, { name = "go" }
+    local list = {
+      { each = 2e-6, ratio = 2, cpu_ratio = 3, memory = 5, p50 = 1, p99 = 9 },
+      { each = 4e-6, ratio = 1.5, cpu_ratio = 2, memory = 6, p50 = 2, p99 = 8 },
+      { each = 8e-6, ratio = 4, cpu_ratio = 4, memory = 4, p50 = 3, p99 = 7 },
+    }
+    assert.same({
+      workload = "b", regime = "one_core", client = "go", ratio = 2, ratio_min = 1.5,
+      ratio_max = 4, ops_s = 1 / 4e-6, cpu_ratio = 3, rss_mb = 5, p50_us = 2, p99_us = 8,
+    }, results.summary("one_core", workload, who, list))
+  end)
+
+  describe("judges a goal", function()
+    local all = {
+      { workload = "b", regime = "two_cores", client = "go", ratio = 2, ops_s = 10 },
+      { workload = "b", regime = "two_cores", client = "lua5.4-luv", ratio = 1.2, ops_s = 20 },
+      { workload = "b", regime = "two_cores", client = "luajit-blocking", ratio = 1.3, ops_s = 15 },
+      { workload = "b_pipe64", regime = "two_cores", client = "lua5.4-luv", ratio = 1, ops_s = 75 },
+    }
+    local clients = { "c", "go", "lua5.4-luv", "luajit-blocking" }
+
+    it("for our clients alone, at its limit too", function()
+      assert.same({
+        { client = "lua5.4-luv", value = 1.2, met = true },
+        { client = "luajit-blocking", value = 1.3, met = false },
+      }, results.judge(all, { workload = "b", regime = "two_cores", most = 1.2 }, clients))
+    end)
+
+    it("for those that it is about", function()
+      local goal = { workload = "b", regime = "two_cores", who = "blocking", most = 1.3 }
+      assert.same({ { client = "luajit-blocking", value = 1.3, met = true } },
+        results.judge(all, goal, clients))
+    end)
+
+    it("against what Go does of (b)", function()
+      local goal = { workload = "b_pipe64", regime = "two_cores", field = "go_ratio", least = 8 }
+      assert.same({ { client = "lua5.4-luv", value = 7.5, met = false } },
+        results.judge(all, goal, clients))
+    end)
+
+    it("that was not measured with nothing", function()
+      assert.same({}, results.judge(all, { workload = "b", regime = "one_core", most = 9 }, clients))
+    end)
+  end)
+
+  it("has a goal for every workload with one, and every goal is about a workload", function()
+    local known = {}
+    for _, workload in ipairs(plan.workloads) do known[workload.name] = true end
+    for _, goal in ipairs(require "bench.goals") do
+      assert.is_true(known[goal.workload])
+      assert.is_true(goal.most ~= nil or goal.least ~= nil)
+    end
+  end)
+
+  it("says which client gave no result", function()
+    local run = { build = "/nowhere", sizes = plan.quick }
+    assert.has_error(function()
+      client.run(run, { name = "c" }, plan.workloads[1], "127.0.0.1:1", "2>/dev/null")
+    end, "no result of: exec 2>/dev/null /nowhere/bench/c a 127.0.0.1:1 0.04 0")
+  end)
+end)
