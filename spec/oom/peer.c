@@ -12,7 +12,7 @@
 #include "lua/compat.h"
 #include "oom/module.h"
 
-#define CLASS "oom.peer"
+static const char CLASS[] = "oom.peer";
 
 struct peer {
   int listener, fd; /* -1: none */
@@ -20,7 +20,7 @@ struct peer {
 
 static struct peer *check(lua_State *L)
 {
-  return luaL_checkudata(L, 1, CLASS);
+  return dql_checkclass(L, 1, CLASS);
 }
 
 static int peer_close(lua_State *L)
@@ -52,8 +52,7 @@ static int peer_listen(lua_State *L)
   struct sockaddr_in address;
   struct peer *peer = dql_newuserdata(L, sizeof *peer, 0);
   peer->fd = peer->listener = -1;
-  luaL_getmetatable(L, CLASS);
-  lua_setmetatable(L, -2);
+  dql_setclass(L, CLASS);
   if (listen_on(peer, &address)) return luaL_error(L, "cannot listen");
   lua_pushfstring(L, "127.0.0.1:%d", (int)ntohs(address.sin_port));
   return 2;

@@ -7,7 +7,7 @@
 #include "lua/bytes.h"
 #include "lua/number.h"
 
-#define CLASS "dqlite.value"
+static const char CLASS[] = "dqlite.value";
 
 struct boxed {
   struct dqc_value value;
@@ -19,14 +19,13 @@ static struct boxed *new_boxed(lua_State *L, size_t len)
   struct boxed *boxed =
       dql_newuserdata(L, offsetof(struct boxed, bytes) + len, 0);
   memset(boxed, 0, offsetof(struct boxed, bytes));
-  luaL_getmetatable(L, CLASS);
-  lua_setmetatable(L, -2);
+  dql_setclass(L, CLASS);
   return boxed;
 }
 
 int dql_boxed_value(lua_State *L, int index, struct dqc_value *value)
 {
-  struct boxed *boxed = dql_testudata(L, index, CLASS);
+  struct boxed *boxed = dql_testclass(L, index, CLASS);
   if (!boxed) return 0;
   *value = boxed->value;
   return 1;
@@ -78,7 +77,7 @@ static int new_int64(lua_State *L)
 
 static struct boxed *check_boxed(lua_State *L, int index)
 {
-  return luaL_checkudata(L, index, CLASS);
+  return dql_checkclass(L, index, CLASS);
 }
 
 /* A blob's bytes; the digits of a number. */

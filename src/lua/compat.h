@@ -52,24 +52,42 @@ static inline void dql_checkstack(lua_State *L, int slots)
   if (!lua_checkstack(L, slots)) luaL_error(L, "not enough memory");
 }
 
-/* luaL_testudata, which 5.1 lacks and LuaJIT has under the same name. */
-static inline void *dql_testudata(lua_State *L, int index, const char *name)
+/* The userdata at index when it is of this class, else NULL. A class is known by
+ * the address of its name: luaL_testudata would make a string of that first. */
+static inline void *dql_testclass(lua_State *L, int index, const char *name)
 {
   void *block = lua_touserdata(L, index);
   if (!block || lua_islightuserdata(L, index)) return NULL;
   if (!lua_getmetatable(L, index)) return NULL;
-  luaL_getmetatable(L, name);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, name);
   int same = lua_rawequal(L, -1, -2);
   lua_pop(L, 2);
   return same ? block : NULL;
 }
 
-/* A metatable whose methods are its __index. Leaves it on the stack. */
+/* The same, or an error. */
+static inline void *dql_checkclass(lua_State *L, int index, const char *name)
+{
+  void *block = dql_testclass(L, index, name);
+  return block ? block : luaL_checkudata(L, index, name);
+}
+
+/* Gives the userdata on the top its class. */
+static inline void dql_setclass(lua_State *L, const char *name)
+{
+  lua_rawgetp(L, LUA_REGISTRYINDEX, name);
+  lua_setmetatable(L, -2);
+}
+
+/* A metatable whose methods are its __index. Leaves it on the stack. `name` is a
+ * variable, whose address is its own. */
 static inline void dql_newclass(lua_State *L, const char *name,
                                 const luaL_Reg *metamethods,
                                 const luaL_Reg *methods)
 {
   luaL_newmetatable(L, name);
+  lua_pushvalue(L, -1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, name);
   dql_setfuncs(L, metamethods);
   lua_newtable(L);
   dql_setfuncs(L, methods);

@@ -12,7 +12,7 @@
 #include "lua/bytes.h"
 #include "lua/value.h"
 
-#define CLASS "dqlite.core_list"
+static const char CLASS[] = "dqlite.core_list";
 
 /* ---- the text: DQC_DONE or DQC_ENOMEM ---- */
 
@@ -152,14 +152,13 @@ static struct dqc_buf *new_text(lua_State *L)
 {
   struct dqc_buf *out = dql_newuserdata(L, sizeof *out, 0);
   dqc_buf_init(out, dql_alloc(L));
-  luaL_getmetatable(L, CLASS);
-  lua_setmetatable(L, -2);
+  dql_setclass(L, CLASS);
   return out;
 }
 
 static int text_gc(lua_State *L)
 {
-  dqc_buf_free(luaL_checkudata(L, 1, CLASS));
+  dqc_buf_free(dql_checkclass(L, 1, CLASS));
   return 0;
 }
 

@@ -4,7 +4,7 @@
 
 #include "core/value.h"
 
-#define CLASS "dqlite.core_numbering"
+static const char CLASS[] = "dqlite.core_numbering";
 
 /* Bytes of a name that a message shows. */
 #define SHOWN 60
@@ -37,7 +37,7 @@ void dql_push_names(lua_State *L, int index)
 
 const struct dql_numbering *dql_check_numbering(lua_State *L, int index)
 {
-  return luaL_checkudata(L, index, CLASS);
+  return dql_checkclass(L, index, CLASS);
 }
 
 static struct dql_numbering *new_numbering(lua_State *L, size_t count)
@@ -78,8 +78,7 @@ void dql_push_numbering(lua_State *L, const struct dqc_sql *sql,
     add_name(L, begin + 1, name.len - 1, 2 * (int)i + 2);
   }
   set_table(L, -2);
-  luaL_getmetatable(L, CLASS);
-  lua_setmetatable(L, -2);
+  dql_setclass(L, CLASS);
 }
 
 const char *dql_push_shown(lua_State *L, int index)

@@ -7,21 +7,20 @@
 #include "lua/bytes.h"
 #include "lua/numbering.h"
 
-#define CLASS "dqlite.core_sql"
+static const char CLASS[] = "dqlite.core_sql";
 
 /* The scanner's memory belongs to Lua, so that no error leaks it. */
 static struct dqc_sql *new_sql(lua_State *L)
 {
   struct dqc_sql *sql = dql_newuserdata(L, sizeof *sql, 0);
   dqc_sql_init(sql, dql_alloc(L));
-  luaL_getmetatable(L, CLASS);
-  lua_setmetatable(L, -2);
+  dql_setclass(L, CLASS);
   return sql;
 }
 
 static int sql_gc(lua_State *L)
 {
-  dqc_sql_free(luaL_checkudata(L, 1, CLASS));
+  dqc_sql_free(dql_checkclass(L, 1, CLASS));
   return 0;
 }
 

@@ -8,16 +8,16 @@
 #include "lua/alloc.h"
 #include "lua/bytes.h"
 
-#define CLASS "dqlite.core_session"
+static const char CLASS[] = "dqlite.core_session";
 
 struct dql_session *dql_session_of(lua_State *L)
 {
-  return luaL_checkudata(L, 1, CLASS);
+  return dql_checkclass(L, 1, CLASS);
 }
 
 static struct dql_session *check_idle(lua_State *L, int index)
 {
-  struct dql_session *s = luaL_checkudata(L, index, CLASS);
+  struct dql_session *s = dql_checkclass(L, index, CLASS);
   if (s->pushing) luaL_error(L, "the reply is being read");
   return s;
 }

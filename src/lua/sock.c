@@ -14,14 +14,14 @@
 #include "lua/session.h"
 #include "lua/value.h"
 
-#define CLASS "dqlite.core_socket"
+static const char CLASS[] = "dqlite.core_socket";
 
 #define ADDRESSES_MAX 16 /* of one host name */
 #define WAIT_MAX 86400000.0 /* ms of one wait: a day */
 
 static struct dqc_sock *check(lua_State *L)
 {
-  return luaL_checkudata(L, 1, CLASS);
+  return dql_checkclass(L, 1, CLASS);
 }
 
 static struct dqc_sock *check_open(lua_State *L)
@@ -60,8 +60,7 @@ static int new_socket(lua_State *L)
 {
   struct dqc_sock *sock = dql_newuserdata(L, sizeof *sock, 0);
   dqc_sock_init(sock);
-  luaL_getmetatable(L, CLASS);
-  lua_setmetatable(L, -2);
+  dql_setclass(L, CLASS);
   return 1;
 }
 

@@ -14,8 +14,8 @@
 #include "lua/encode.h"
 #include "lua/value.h"
 
-#define DECODER "dqlite.decoder"
-#define BYTES "dqlite.bytes"
+static const char DECODER[] = "dqlite.decoder";
+static const char BYTES[] = "dqlite.bytes";
 
 /* ---- encode ---- */
 
@@ -24,14 +24,13 @@ static struct dqc_buf *new_buf(lua_State *L)
 {
   struct dqc_buf *buf = dql_newuserdata(L, sizeof *buf, 0);
   dqc_buf_init(buf, dql_alloc(L));
-  luaL_getmetatable(L, BYTES);
-  lua_setmetatable(L, -2);
+  dql_setclass(L, BYTES);
   return buf;
 }
 
 static int buf_gc(lua_State *L)
 {
-  dqc_buf_free(luaL_checkudata(L, 1, BYTES));
+  dqc_buf_free(dql_checkclass(L, 1, BYTES));
   return 0;
 }
 
@@ -81,8 +80,7 @@ static int new_decoder(lua_State *L)
   struct decoder *d = dql_newuserdata(L, sizeof *d, 0);
   memset(d, 0, sizeof *d);
   dqc_buf_init(&d->in, dql_alloc(L));
-  luaL_getmetatable(L, DECODER);
-  lua_setmetatable(L, -2);
+  dql_setclass(L, DECODER);
   d->direction = lua_toboolean(L, 1) ? DQC_TO_SERVER : DQC_TO_CLIENT;
   d->handshake = (uint8_t)lua_toboolean(L, 2);
   d->max = (size_t)luaL_checknumber(L, 3);
@@ -91,7 +89,7 @@ static int new_decoder(lua_State *L)
 
 static struct decoder *check_decoder(lua_State *L)
 {
-  return luaL_checkudata(L, 1, DECODER);
+  return dql_checkclass(L, 1, DECODER);
 }
 
 /* A finalizer that runs while a message is pushed must not move its bytes. */

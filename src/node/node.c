@@ -25,7 +25,7 @@
 #include "lua/compat.h"
 #include "node/setting.h"
 
-#define NODE_TYPE "dqlite.node_core"
+static const char NODE_TYPE[] = "dqlite.node_core";
 
 /* Not libdqlite's own name: from 1.16.5 on it flocks "dqlite-lock" through a
  * descriptor of its own, which would then find the directory taken by us. */
@@ -83,7 +83,7 @@ static int failed(lua_State *L, const char *what, dqlite_node *node, int code)
 
 static struct node *check_node(lua_State *L, enum state wanted)
 {
-  struct node *node = luaL_checkudata(L, 1, NODE_TYPE);
+  struct node *node = dql_checkclass(L, 1, NODE_TYPE);
   if (node->state != wanted) luaL_error(L, "node handle used out of order");
   return node;
 }
@@ -292,7 +292,7 @@ static int node_run(lua_State *L)
 
 static int node_stop(lua_State *L)
 {
-  struct node *node = luaL_checkudata(L, 1, NODE_TYPE);
+  struct node *node = dql_checkclass(L, 1, NODE_TYPE);
   int code = halt(node);
   int results = code ? failed(L, "stopped", node->node, code) : done(L);
   release(node);
@@ -301,7 +301,7 @@ static int node_stop(lua_State *L)
 
 static int node_gc(lua_State *L)
 {
-  release(luaL_checkudata(L, 1, NODE_TYPE));
+  release(dql_checkclass(L, 1, NODE_TYPE));
   return 0;
 }
 
@@ -347,8 +347,7 @@ static int core_handle(lua_State *L)
   struct node *node = dql_newuserdata(L, sizeof *node, 0);
   memset(node, 0, sizeof *node);
   node->lock = -1;
-  luaL_getmetatable(L, NODE_TYPE);
-  lua_setmetatable(L, -2);
+  dql_setclass(L, NODE_TYPE);
   return 1;
 }
 
