@@ -46,7 +46,12 @@ function Cache:drop(entry)
   entry.id = nil
 end
 
+local function is_wanted(self, known)
+  return known.cacheable and self.size > 0 and #known.text <= LONGEST
+end
+
 local function add(self, known)
+  self.clock = self.clock + 1
   if self.count == self.size then self:drop(oldest(self.entries)) end
   local entry = {
     text = known.text,
@@ -66,13 +71,12 @@ end
 -- @treturn number|nil its id; nil: as text
 -- @treturn table|nil the entry to send PREPARE for, beside the text
 function Cache:route(known)
-  if not known.cacheable or self.size == 0 or #known.text > LONGEST then return nil end
-  self.clock = self.clock + 1
   local entry = self.entries[known.text]
   if not entry then
-    add(self, known)
+    if is_wanted(self, known) then add(self, known) end
     return nil
   end
+  self.clock = self.clock + 1
   entry.used = self.clock
   if entry.id or entry.asked then return entry.id end
   return nil, entry
@@ -81,9 +85,9 @@ end
 --- The entry of a statement that is about to be prepared whatever its use so
 -- far; nil where it is not to be cached.
 function Cache:claim(known)
-  if not known.cacheable or self.size == 0 or #known.text > LONGEST then return nil end
-  self.clock = self.clock + 1
-  return self.entries[known.text] or add(self, known)
+  local entry = self.entries[known.text]
+  if entry then return entry end
+  return is_wanted(self, known) and add(self, known) or nil
 end
 
 --- Ids of closed statements are finalized from the next call on: the one under

@@ -16,14 +16,10 @@ local loops = require "dqlite.loops"
 local options = require "dqlite.options"
 local schema = require "dqlite.schema"
 local scopes = require "dqlite.scope"
+local sql = require "dqlite.sql"
 local states = require "dqlite.state"
 
 local call = {}
-
-local COUNTED_IN_A_BYTE = 255 -- parameters
-
--- What is left of a call's time for its last try, when it waits for a lock.
-local LAST_TRY = 0.25 -- seconds, at most half of the time
 
 -- What may run though the transaction that it is about may be gone.
 local UNDOES = { rollback = true, rollback_to = true }
@@ -50,7 +46,7 @@ local function confirm_open(conn)
 end
 
 local function check_features(conn, known)
-  if known.params <= COUNTED_IN_A_BYTE then return true end
+  if known.params <= sql.COUNTED_IN_A_BYTE then return true end
   local can, err = features.params_32bit(conn)
   if err then return nil, err end
   if can then return true end
@@ -64,7 +60,6 @@ local function check_features(conn, known)
 end
 
 local function use_reading(conn, settings)
-  if conn.reading == settings then return end
   conn.link.core:reading(settings.int64, settings.blobs == "wrap",
     settings.dates == "raw")
   conn.reading = settings
@@ -82,18 +77,22 @@ local function end_rows(conn, deadline)
   return nil, link:fail(kind, "a result was abandoned, and " .. why)
 end
 
+local function check_working(conn)
+  local owner = conn.link.owner
+  if owner and not loops.is_dead(owner) then
+    errors.misuse("the connection is in use by " .. conn.working .. " that is under way: wait for"
+      .. " its end, or use another connection")
+  end
+  conn.working = nil
+end
+
 --- Can a call begin? Raises where the connection is in use.
 -- @tparam table conn the connection
 -- @tparam number patience seconds that the call may take
 -- @treturn true|nil
 -- @treturn table|nil the error of a connection that has ended
 function call.check(conn, patience)
-  local owner = conn.link.owner
-  if conn.working and owner and not loops.is_dead(owner) then
-    errors.misuse("the connection is in use by " .. conn.working .. " that is under way: wait for"
-      .. " its end, or use another connection")
-  end
-  conn.working = nil
+  if conn.working then check_working(conn) end
   return conn.link:check(patience)
 end
 
@@ -127,16 +126,14 @@ function call.begin(conn, settings, known, deadline)
   deadline = deadline or now + settings.timeout
   local ready, err = enter(conn, now, deadline)
   if not ready then return nil, err end
-  conn.deadline = deadline
-  local last_try = math.min(LAST_TRY, settings.timeout / 2)
-  conn.busy_until = math.min(now + settings.busy_timeout, conn.deadline - last_try)
+  conn.begun, conn.deadline, conn.busy_until = now, deadline, nil
   conn.sql = known.text
-  conn.cache:give_up()
-  use_reading(conn, settings)
+  if conn.cache.closed[1] then conn.cache:give_up() end
+  if conn.reading ~= settings then use_reading(conn, settings) end
   if conn.level and not conn.state.surely_open and not UNDOES[known.kind] then
     ready, err = confirm_open(conn)
   end
-  if ready then ready, err = check_features(conn, known) end
+  if ready and not known.plain then ready, err = check_features(conn, known) end
   if not ready then link:leave() end
   return ready, err
 end
@@ -200,6 +197,7 @@ end
 --- Runs a statement inside a call.
 -- @return as exchange.run
 function call.run(conn, settings, known, id, read, limit, ...)
+  if known.plain then return exchange.run(conn, settings, known, id, read, limit, ...) end
   local wrap, err = must_wrap(conn, settings, known)
   if wrap == nil then return nil, err end
   local run = wrap and run_wrapped or run_inside
@@ -208,8 +206,7 @@ end
 
 -- Is something sent ahead of the statement?
 local function asks_first(conn, known)
-  return known.returning or known.unstable or known.fails or known.params > COUNTED_IN_A_BYTE
-    or conn.level and not conn.state.surely_open
+  return not known.plain or conn.level and not conn.state.surely_open
 end
 
 --- Finds wrong parameters before anything else is sent; where nothing is, the
@@ -226,7 +223,7 @@ end
 --- A whole call: begin, run, finish.
 -- @return as run
 function call.perform(conn, settings, known, id, read, limit, ...)
-  local wrong = call.refusal(conn, known, ...)
+  local wrong = asks_first(conn, known) and call.refusal(conn, known, ...)
   if wrong then return nil, wrong end
   local ready, refused = call.begin(conn, settings, known)
   if not ready then return nil, refused end

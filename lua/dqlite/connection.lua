@@ -54,11 +54,13 @@ function connection.connect(address, opts)
     level = nil, -- the innermost transaction of dqlite.transaction
     savepoints = 0, -- how many of dqlite.scope are open
     live = nil, -- rows that are being read
-    reading = nil, -- the settings that the session reads by
+    reading = nil, -- the settings of the call, by which the session reads
+    columns = nil, -- names, of the last answer by name
 
     -- of the call under way
+    begun = nil,
     deadline = nil,
-    busy_until = nil,
+    busy_until = nil, -- no try begins later than that; nil: by the settings
     sql = nil, -- for its errors
     write = false, -- would a lost answer leave it in doubt?
     one_statement = true, -- never two in one text
@@ -68,12 +70,7 @@ function connection.connect(address, opts)
   }, Connection)
 end
 
-local function examine(text)
-  if type(text) ~= "string" then
-    errors.misuse("the statement is a string, not a " .. type(text))
-  end
-  return sql.examine(text)
-end
+local examine = sql.examine
 
 -- ---- one statement ----
 

@@ -3,7 +3,7 @@
 -- another connection holds the lock.
 --
 -- A connection here has: `link`, `settings`, `cache`, `state`, and for the call
--- under way `deadline`, `busy_until`, `sql`, `write`.
+-- under way `begun`, `deadline`, `busy_until`, `reading`, `sql`, `write`.
 -- @module dqlite.exchange
 
 local errors = require "dqlite.error"
@@ -16,6 +16,9 @@ local exchange = {}
 
 local SHORTEST_WAIT, LONGEST_WAIT = 0.001, 0.025 -- seconds between two tries
 local BUSY_SNAPSHOT = 517 -- the transaction must begin anew
+
+-- What is left of a call's time for its last try, when it waits for a lock.
+local LAST_TRY = 0.25 -- seconds, at most half of the time
 
 -- ---- sending ----
 
@@ -45,7 +48,7 @@ function exchange.ride(conn, entry)
 end
 
 --- Queues a statement: by its id, or by one that the cache has, else as text.
--- @treturn true|nil
+-- @treturn number|nil how many bytes are pending now
 -- @treturn table|nil the error; or the cache's entry that asks for a PREPARE
 function exchange.write(conn, known, id, as_query, ...)
   local session, numbering, entry = conn.link.core, known.numbering, nil
@@ -61,7 +64,7 @@ function exchange.write(conn, known, id, as_query, ...)
     sent, kind, reason = session:exec_sql(known.text, numbering, ...)
   end
   if not sent then return nil, exchange.unsent(conn, kind, reason) end
-  return true, entry
+  return sent, entry
 end
 
 -- The same for a statement that is alone on its way.
@@ -71,11 +74,12 @@ local function send(conn, known, id, as_query, ...)
   local link, state = conn.link, conn.state
   link.yields_rows = as_query
   link.holds_lock = state.maybe_open or known.returning
-  conn.write = state:in_doubt(known)
+  conn.write = known.writes and state:in_doubt(known)
+  link.queued = sent
   if entry or conn.cache.doomed[1] then
     conn.finalizing, conn.preparing = exchange.ride(conn, entry)
+    link.queued = link.core:pending()
   end
-  link.queued = link.core:pending()
   return true
 end
 
@@ -123,7 +127,11 @@ local function receive(conn, settings, known, read, limit)
   else
     answer, err = result.counts(conn, known)
   end
-  if err then conn.state:failed(known, err) else conn.state:succeeded(known) end
+  if err then
+    conn.state:failed(known, err)
+  elseif known.control then
+    conn.state:succeeded(known)
+  end
   local finalizing, entry = conn.finalizing, conn.preparing
   conn.finalizing, conn.preparing = 0, nil
   if entry or finalizing > 0 then
@@ -133,15 +141,7 @@ local function receive(conn, settings, known, read, limit)
   return answer, err
 end
 
--- Sends and receives once. `read` is a reader of dqlite.result; without one
--- the statement goes through EXEC.
-local function attempt(conn, settings, known, id, read, limit, ...)
-  local sent, refused = send(conn, known, id, read ~= nil, ...)
-  if not sent then return nil, refused end
-  return receive(conn, settings, known, read, limit)
-end
-
--- The same for a text whose columns follow the schema.
+-- Sends and receives once, a text whose columns follow the schema.
 local function attempt_unstable(conn, settings, known, read, limit, ...)
   local lead = schema.lead(conn)
   local sent, refused = send(conn, known, nil, true, ...)
@@ -165,6 +165,12 @@ local function is_repeatable(conn, known, err)
   return known.kind == "begin" or not conn.state.maybe_open
 end
 
+local function last_try(conn)
+  local settings = conn.reading
+  local reserve = math.min(LAST_TRY, settings.timeout / 2)
+  return math.min(conn.begun + settings.busy_timeout, conn.deadline - reserve)
+end
+
 --- Waits before a statement that was answered with BUSY is sent again.
 -- @treturn boolean may it be?
 -- @treturn table|nil the error of a connection that was lost meanwhile
@@ -172,7 +178,7 @@ function exchange.wait_busy(conn, known, err)
   local link = conn.link
   if not is_repeatable(conn, known, err) then return false end
   local pause = SHORTEST_WAIT + math.random() * (LONGEST_WAIT - SHORTEST_WAIT)
-  if link.loop.now() + pause >= conn.busy_until then return false end
+  if link.loop.now() + pause >= (conn.busy_until or last_try(conn)) then return false end
   local slept, lost = link:pause(pause)
   return slept or false, lost
 end
@@ -188,12 +194,14 @@ end
 -- @treturn table|nil what was read
 -- @treturn table|nil the error
 function exchange.run(conn, settings, known, id, read, limit, ...)
+  local unstable = known.unstable and not id and read ~= result.count
   while true do
-    local answer, err
-    if known.unstable and not id and read ~= result.count then
+    local answer, sent, err
+    if unstable then
       answer, err = attempt_unstable(conn, settings, known, read, limit, ...)
     else
-      answer, err = attempt(conn, settings, known, id, read, limit, ...)
+      sent, err = send(conn, known, id, read ~= nil, ...)
+      if sent then answer, err = receive(conn, settings, known, read, limit) end
     end
     if answer then return answer end
     local again, lost = exchange.wait_busy(conn, known, err)

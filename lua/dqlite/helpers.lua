@@ -28,7 +28,7 @@ end
 --- Raises after one's own close, and in a coroutine that the transaction is not
 -- of. After another coroutine's close the call answers an error.
 function helpers.check_usable(conn)
-  if conn.closed == loops.running() then errors.misuse("the connection is closed") end
+  if conn.closed and conn.closed == loops.running() then errors.misuse("the connection is closed") end
   check_level(conn)
 end
 
@@ -112,15 +112,20 @@ end
 
 -- ---- one statement ----
 
-local function run(conn, known, id, read, limit, ...)
+-- What a close, or a transaction of the library's, has to say first.
+local function check(conn, known)
   helpers.check_usable(conn)
   helpers.check_control(conn, known)
-  local settings = helpers.settings(conn, nil, select("#", ...), ...)
-  local wrong = helpers.check_reads_only(conn, known)
+  return helpers.check_reads_only(conn, known)
+end
+
+local function run(conn, known, id, read, limit, ...)
+  local wrong = (conn.closed or conn.level) and check(conn, known)
   if wrong then return helpers.failed(conn, wrong) end
-  local first = ...
+  local settings, first = conn.settings, (...)
   local answer, err
   if type(first) == "table" then
+    settings = helpers.settings(conn, nil, select("#", ...), ...)
     answer, err = call.perform(conn, settings, known, id, read, limit, first)
   else
     answer, err = call.perform(conn, settings, known, id, read, limit, ...)
@@ -131,7 +136,7 @@ local function run(conn, known, id, read, limit, ...)
 end
 
 local function fetch(conn, known, id, read, limit, ...)
-  local wrong = helpers.check_yields_rows(known)
+  local wrong = known.yields_rows == false and helpers.check_yields_rows(known)
   if wrong then
     helpers.check_usable(conn)
     return helpers.failed(conn, wrong)

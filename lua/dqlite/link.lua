@@ -145,15 +145,16 @@ end
 -- @tparam[opt] table about the request, for the error: sql, write
 -- @treturn string|nil name of the reply, then held by `core`
 -- @treturn boolean|table whether the request is finished; or the error
+-- @treturn number|nil its size in bytes
 function Link:reply(deadline, about)
   local session, stream = self.core, self.stream
   if not stream then return nil, self:ended() end
   while true do
-    local name, last, reason = session:next()
-    if name then return name, last end
-    if last then return nil, self:fail(last, reason, about) end
+    local name, last, detail = session:next()
+    if name then return name, last, detail end
+    if last then return nil, self:fail(last, detail, about) end
     local done, kind, why
-    if session:pending() > 0 then
+    if detail > 0 then -- bytes are pending
       done, kind, why = stream:send(session, deadline)
     else
       done, kind, why = stream:recv(session, deadline)
@@ -192,10 +193,10 @@ end
 -- here. Returns its size, 0 when more is to come, or nil and why there is none.
 local function drop_reply(self, stream, deadline)
   local session = self.core
-  local name, ended, why = session:next()
+  local name, ended, detail = session:next()
   if name == "FAILURE" then self.dropped = self:failure() end
-  if name then return session:body_size() end
-  if ended then return nil, why end
+  if name then return detail end
+  if ended then return nil, detail end
   local patience = math.min(deadline, self.loop.now() + SILENCE)
   local done, _, reason = stream:recv(session, patience)
   return done and 0, reason

@@ -5,9 +5,11 @@ local errors = require "dqlite.error"
 
 local loops = {}
 
+local running = coroutine.running
+
 --- The coroutine that runs; "main" outside of any.
 function loops.running()
-  local thread, is_main = coroutine.running()
+  local thread, is_main = running()
   return not is_main and thread or "main"
 end
 

@@ -1,10 +1,10 @@
 --- Answers to statements, read off a link as Lua values: the counts of an EXEC,
 -- the rows of a QUERY in the shape that a call asks for.
 --
--- A reader takes the rows of one frame: `read(session, list, n, limit,
--- settings)` puts rows into list[n + 1] and on up to list[limit], and answers
--- how many there are now and whether the frame has more; or nil, the kind of
--- an error and its reason.
+-- A reader takes the rows of one frame: `read(session, list, n, limit, settings,
+-- conn)` puts rows into list[n + 1] and on up to list[limit], and answers how
+-- many there are now and whether the frame has more; or nil, the kind of an
+-- error and its reason.
 -- @module dqlite.result
 
 local errors = require "dqlite.error"
@@ -52,13 +52,13 @@ function result.rows(conn, settings, read, limit)
   local most = limit or settings.max_rows
   local list, n, size, exceeded = {}, 0, 0, nil
   while true do
-    local name, last = link:reply(deadline, conn)
+    local name, last, bytes = link:reply(deadline, conn)
     if not name then return nil, last end
     if name == "FAILURE" then return nil, link:failure(conn) end
-    size = size + session:body_size()
+    size = size + bytes
     if size > settings.max_result_bytes then exceeded = "max_result_bytes" end
     if not exceeded then
-      local now, left, reason = read(session, list, n, most, settings)
+      local now, left, reason = read(session, list, n, most, settings, conn)
       if not now then return nil, link:fail(left, reason, conn) end
       n = now
       if left and not limit then exceeded = "max_rows" end
@@ -70,10 +70,16 @@ end
 
 -- ---- readers ----
 
-function result.by_name(session, list, n, limit, settings)
-  list.columns = list.columns or session:columns()
-  return session:rows_by_name(list, n, limit, settings.null_by_name,
-    list.columns)
+--- The names of the current frame's columns, the connection's last ones where
+-- they are the same: a list that nobody changes.
+function result.columns(conn)
+  local columns = conn.link.core:columns(conn.columns)
+  conn.columns = columns
+  return columns
+end
+
+function result.by_name(session, list, n, limit, settings, conn)
+  return session:rows_by_name(list, n, limit, settings.null_by_name, result.columns(conn))
 end
 
 function result.by_position(session, list, n, limit, settings)
@@ -127,7 +133,6 @@ end
 
 --- Turns what a reader collected into the list that a caller gets.
 function result.finished(list, settings)
-  list.columns = nil
   if settings.array_mt then setmetatable(list, settings.array_mt) end
   return list
 end

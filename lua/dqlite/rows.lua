@@ -142,7 +142,7 @@ local function open(conn, settings, known, id, ...)
   if not ready then return nil, err end
   local started, failed = start(self, known, id, ...)
   if started then
-    if not settings.arrays then self.columns = conn.link.core:columns() end
+    if not settings.arrays then self.columns = result.columns(conn) end
     conn.live = self
   end
   call.finish(conn, failed)

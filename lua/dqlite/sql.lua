@@ -4,8 +4,12 @@
 -- @module dqlite.sql
 
 local core = require "dqlite.core"
+local errors = require "dqlite.error"
 
 local sql = {}
+
+-- More of them need a server that can count them (dqlite.features).
+sql.COUNTED_IN_A_BYTE = 255
 
 local CONTROL = {
   begin = true, commit = true, rollback = true,
@@ -73,7 +77,7 @@ local function examine(text, found)
   local kind, reason = problem(text, found)
   local inserts = found.verb == "INSERT" or found.verb == "REPLACE"
   local preparable = can_prepare(found)
-  return {
+  local known = {
     problem = kind, -- of the error when it is not sent, else nil
     reason = reason,
     kind = found.kind, -- as in core.scan
@@ -95,7 +99,11 @@ local function examine(text, found)
     -- names of its columns follow the schema: see dqlite.schema
     unstable = found.star and found.kind == "read" and not found.explain,
     returns_star = found.star and found.returning and not found.explain,
+    plain = false, -- nothing has to be asked or sent ahead of it
   }
+  known.plain = not (kind or known.returning or known.unstable or known.fails
+    or known.params > sql.COUNTED_IN_A_BYTE)
+  return known
 end
 
 -- Programs send few texts often. When it is full it starts anew.
@@ -110,6 +118,9 @@ local function remember(text, known)
 end
 
 local function examine_one(text)
+  if type(text) ~= "string" then
+    errors.misuse("the statement is a string, not a " .. type(text))
+  end
   local found = core.scan(text, 1)
   local known = examine(text, found)
   if found.more and not known.problem then
@@ -119,7 +130,7 @@ local function examine_one(text)
   return known
 end
 
---- Examines a text that must be one statement.
+--- Examines a text that must be one statement. Raises what is no text.
 -- @tparam string text
 -- @treturn table `problem` and `reason` of a refusal, and what the
 -- constructor above lists

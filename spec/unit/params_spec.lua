@@ -17,14 +17,23 @@ local function taken(from)
   return list
 end
 
+-- A request answers how many bytes wait now.
+local function assert_queued(from, sent, kind)
+  assert.is_nil(kind)
+  assert.is_true(from:pending() > 0)
+  assert.equal(from:pending(), sent)
+end
+
 -- The parameters as they were sent, or what was said of them, which
 -- check_params must say as well.
 local function params(sql, ...)
   local numbering = core.scan(sql).numbering
   local from = session()
   local sent, kind, reason = from:exec_sql(sql, numbering, ...)
-  assert.same({ sent, kind, reason }, { core.check_params(numbering, ...) })
-  if not sent then
+  assert.same({ sent and true, kind, reason }, { core.check_params(numbering, ...) })
+  if sent then
+    assert_queued(from, sent)
+  else
     assert.equal(0, from:pending())
     assert.equal(0, from:outstanding())
     return kind, reason
@@ -107,9 +116,9 @@ describe("parameters by position", function()
 
   it("are counted by the table alone where no count is given", function()
     local from = session()
-    assert.is_true(from:exec_sql("x", nil, { 1, 2, n = 3 }))
-    assert.is_true(from:exec_sql("x", nil, 1, nil))
-    assert.is_true(from:exec_sql("x"))
+    assert_queued(from, from:exec_sql("x", nil, { 1, 2, n = 3 }))
+    assert_queued(from, from:exec_sql("x", nil, 1, nil))
+    assert_queued(from, from:exec_sql("x"))
     local counts = {}
     for i, message in ipairs(taken(from)) do
       if i > 1 then counts[#counts + 1] = message.params.n end
@@ -204,7 +213,7 @@ describe("parameters by name", function()
     end
     local numbering = core.scan("SELECT " .. table.concat(names, ",")).numbering
     local from = session()
-    assert.is_true(from:exec_sql("x", numbering, given))
+    assert_queued(from, from:exec_sql("x", numbering, given))
     local list = taken(from)[2].params
     list.types = nil
     assert.same(wanted, list)
@@ -219,7 +228,7 @@ describe("many parameters", function()
     local list = {}
     for i = 1, count do list[i] = i end
     local from = session()
-    assert.is_true(from:query_sql("x", count, list))
+    assert_queued(from, from:query_sql("x", count, list))
     return taken(from)[2]
   end
 
@@ -242,10 +251,10 @@ end)
 describe("requests about statements", function()
   it("name a prepared one by its id", function()
     local from = session()
-    assert.is_true(from:exec(7, 1, "x"))
-    assert.is_true(from:query(4294967295, core.scan("SELECT :a").numbering, { a = 1 }))
-    assert.is_true(from:query(0, 0))
-    assert.is_true(from:finalize(7))
+    assert_queued(from, from:exec(7, 1, "x"))
+    assert_queued(from, from:query(4294967295, core.scan("SELECT :a").numbering, { a = 1 }))
+    assert_queued(from, from:query(0, 0))
+    assert_queued(from, from:finalize(7))
     assert.equal(4, from:outstanding())
     local list = taken(from)
     assert.same({ "EXEC", 7, 0, "x" },
@@ -261,7 +270,7 @@ describe("requests about statements", function()
     for i = 1, 256 do many[i] = i end
     for _, method in ipairs { "exec", "query", "exec_sql", "query_sql" } do
       local what = method:find "sql" and "x" or 1
-      assert.is_true(from[method](from, what, 256, many))
+      assert_queued(from, from[method](from, what, 256, many))
     end
     for i, message in ipairs(taken(from)) do
       if i > 1 then assert.same({ 1, 256 }, { message.schema, message.params.n }) end
@@ -270,8 +279,8 @@ describe("requests about statements", function()
 
   it("prepare in both schemas", function()
     local from = session()
-    assert.is_true(from:prepare("SELECT 1", 1))
-    assert.is_true(from:prepare("SELECT 2", 0))
+    assert_queued(from, from:prepare("SELECT 1", 1))
+    assert_queued(from, from:prepare("SELECT 2", 0))
     local list = taken(from)
     assert.same({ "PREPARE", 1, "SELECT 1" }, { list[2].name, list[2].schema, list[2].sql })
     assert.same({ "PREPARE", 0, "SELECT 2" }, { list[3].name, list[3].schema, list[3].sql })
@@ -302,7 +311,7 @@ describe("requests about statements", function()
     local ok, kind, reason = from:exec_sql("x", 1, ("x"):rep(100))
     assert.same({ nil, "value", "a request larger than max_message_size" }, { ok, kind, reason })
     assert.same({ 0, 0 }, { from:pending(), from:outstanding() })
-    assert.is_true(from:finalize(1))
+    assert_queued(from, from:finalize(1))
     assert.equal("FINALIZE", taken(from)[2].name)
     from:close()
     for _, case in ipairs { { "exec_sql", "x" }, { "query", 1 }, { "finalize", 1 },

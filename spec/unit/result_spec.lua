@@ -46,6 +46,19 @@ describe("rows", function()
     assert.equal(3, #result)
   end)
 
+  it("have the names of their own answer, whatever came before", function()
+    local answers = { { columns = { "a", "b" }, { 1, 2 } }, { columns = { "b", "a" }, { 3, 4 } },
+      { columns = { "a" }, { 5 } }, { columns = { "a" }, { 6 } }, { columns = { "a" }, { 7 } } }
+    local conn = open { QUERY_SQL = function()
+      return { scripted.rows(table.remove(answers, 1)) }
+    end }
+    assert.same({ { a = 1, b = 2 } }, conn:fetch "SELECT")
+    assert.same({ { a = 4, b = 3 } }, conn:fetch "SELECT")
+    assert.same({ a = 5 }, conn:fetchone "SELECT")
+    conn:query "SELECT".columns[1] = "changed by the program"
+    assert.same({ { a = 7 } }, conn:fetch "SELECT")
+  end)
+
   it("may be none", function()
     local conn = open { QUERY_SQL = { scripted.rows { columns = { "a" } } } }
     assert.same({}, conn:fetch "SELECT")

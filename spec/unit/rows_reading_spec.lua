@@ -132,10 +132,24 @@ describe("reading rows", function()
     assert.same({ values.blob "x", "" }, session:row_by_position(null))
   end)
 
+  it("takes the last names where they are the same", function()
+    local session = two_rows()
+    local names = session:columns()
+    assert.equal(names, session:columns(names))
+    for _, other in ipairs { { "a" }, { "a", "c" }, { "a", "b", "c" }, { "b", "a" }, { "a", 2 },
+      { "a", "b\0" }, {} } do
+      local found = session:columns(other)
+      assert.same({ "a", "b" }, found)
+      assert.not_equal(other, found)
+    end
+    assert.same({ "a", "b" }, session:columns(7))
+    assert.same({ "a", "b" }, names)
+  end)
+
   it("takes rows that are read and written at the same time", function()
     local session = two_rows()
     assert.same({ 1, "x" }, session:row_by_position(null))
-    assert.is_true(session:finalize(1))
+    assert.equal(16, session:finalize(1))
     assert.is_nil(session:exec_sql("x", 2, 1))
     assert.same({ null, 2.5 }, session:row_by_position(null))
     assert.equal(1, session:outstanding())

@@ -86,11 +86,16 @@ static struct dqc_rows *check_rows(lua_State *L, struct dql_session *s)
   return &check_reply(L, s, DQC_RESPONSE_ROWS)->fields[0].rows;
 }
 
-/* columns() -> names of the current ROWS */
+/* columns(last) -> names of the current ROWS; the list `last` itself where it
+ * has the same ones, as the answers to one statement mostly have */
 static int session_columns(lua_State *L)
 {
   struct dql_session *s = dql_session_of(L);
-  dql_push_columns(L, check_rows(L, s));
+  lua_settop(L, 2);
+  struct dqc_rows *rows = check_rows(L, s);
+  if (!lua_istable(L, 2) || !dql_same_columns(L, 2, rows)) {
+    dql_push_columns(L, rows);
+  }
   return done(s, 1);
 }
 

@@ -1,6 +1,7 @@
 /* Requests of a session: from arguments to bytes that wait to be sent. Each
- * method answers true, or nil, a kind and a reason; then nothing was written
- * and the session is as it was. The kind "misuse" is for raising. */
+ * method answers how many bytes wait now, or nil, a kind and a reason; then
+ * nothing was written and the session is as it was. The kind "misuse" is for
+ * raising. */
 #include <string.h>
 
 #include "core/status.h"
@@ -30,7 +31,7 @@ static int send_message(lua_State *L, struct dql_session *s,
 {
   int rc = dqc_session_send(&s->core, message);
   if (rc == DQC_DONE) {
-    lua_pushboolean(L, 1);
+    lua_pushinteger(L, (lua_Integer)dqc_session_pending(&s->core).len);
     return 1;
   }
   if (s->core.status) return dql_push_ended(L, s);

@@ -1,7 +1,9 @@
 #include "lua/result.h"
-#include "lua/bytes.h"
+
+#include <string.h>
 
 #include "core/status.h"
+#include "lua/bytes.h"
 
 void dql_push_columns(lua_State *L, const struct dqc_rows *rows)
 {
@@ -11,6 +13,26 @@ void dql_push_columns(lua_State *L, const struct dqc_rows *rows)
     dql_push_bytes(L, name);
     lua_rawseti(L, -2, i);
   }
+}
+
+static int is_text(lua_State *L, int index, struct dqc_bytes text)
+{
+  size_t len;
+  if (lua_type(L, index) != LUA_TSTRING) return 0;
+  const char *string = lua_tolstring(L, index, &len);
+  return len == text.len && memcmp(string, text.ptr, len) == 0;
+}
+
+int dql_same_columns(lua_State *L, int index, const struct dqc_rows *rows)
+{
+  struct dqc_bytes names = rows->names, name;
+  int same = lua_rawlen(L, index) == rows->columns;
+  for (int i = 1; same && !dqc_take_text(&names, &name); i++) {
+    lua_rawgeti(L, index, i);
+    same = is_text(L, -1, name);
+    lua_pop(L, 1);
+  }
+  return same;
 }
 
 int dql_push_types(lua_State *L, const struct dqc_rows *rows)

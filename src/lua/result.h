@@ -20,6 +20,9 @@ struct dql_row_form {
 
 void dql_push_columns(lua_State *L, const struct dqc_rows *rows);
 
+/* Does the list at index hold these names and no others? */
+int dql_same_columns(lua_State *L, int index, const struct dqc_rows *rows);
+
 /* The types of the next row, nil without one, or DQC_EPROTO and nothing. */
 int dql_push_types(lua_State *L, const struct dqc_rows *rows);
 

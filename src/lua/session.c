@@ -59,8 +59,7 @@ static int new_session(lua_State *L)
   struct dql_session *s = dql_newuserdata(L, sizeof *s, 0);
   memset(s, 0, sizeof *s);
   dqc_session_init(&s->core, dql_alloc(L), (size_t)max);
-  luaL_getmetatable(L, CLASS);
-  lua_setmetatable(L, -2);
+  dql_setclass(L, CLASS);
   return 1;
 }
 
@@ -70,13 +69,18 @@ static int session_gc(lua_State *L)
   return 0;
 }
 
+static int push_size(lua_State *L, size_t size)
+{
+  lua_pushinteger(L, (lua_Integer)size);
+  return 1;
+}
+
 /* ---- bytes, for streams that carry strings ---- */
 
 static int session_pending(lua_State *L)
 {
   struct dql_session *s = dql_session_of(L);
-  lua_pushinteger(L, (lua_Integer)dqc_session_pending(&s->core).len);
-  return 1;
+  return push_size(L, dqc_session_pending(&s->core).len);
 }
 
 /* take() -> what is pending, which counts as sent */
@@ -100,19 +104,26 @@ static int session_feed(lua_State *L)
   return 0;
 }
 
-/* next() -> name, last | nothing: more bytes are wanted | nil, kind, reason.
- * The reply is the current one until the next call of next or feed. */
+/* next() -> name, last, size in bytes | nil, nil, how many bytes are pending:
+ * more are wanted | nil, kind, reason. The reply is the current one until the
+ * next call of next or feed. */
 static int session_next(lua_State *L)
 {
   struct dql_session *s = check_idle(L, 1);
   s->has_reply = 0;
   int rc = dqc_session_next(&s->core, &s->reply);
   s->has_reply = rc == DQC_DONE;
-  if (rc == DQC_WANT_READ) return 0;
+  if (rc == DQC_WANT_READ) {
+    lua_pushnil(L);
+    lua_pushnil(L);
+    push_size(L, dqc_session_pending(&s->core).len);
+    return 3;
+  }
   if (rc) return dql_push_ended(L, s);
   lua_pushstring(L, s->reply.message.layout->name);
   lua_pushboolean(L, s->reply.last);
-  return 2;
+  push_size(L, s->core.current);
+  return 3;
 }
 
 /* ---- state ---- */
@@ -129,18 +140,10 @@ static int session_reading(lua_State *L)
   return 0;
 }
 
-/* body_size() -> bytes of the current reply */
-static int session_body_size(lua_State *L)
-{
-  lua_pushinteger(L, (lua_Integer)dql_session_of(L)->core.current);
-  return 1;
-}
-
 static int session_outstanding(lua_State *L)
 {
   struct dql_session *s = dql_session_of(L);
-  lua_pushinteger(L, (lua_Integer)dqc_session_outstanding(&s->core));
-  return 1;
+  return push_size(L, dqc_session_outstanding(&s->core));
 }
 
 /* awaits() -> is an answer due to a request that has left? */
@@ -169,7 +172,6 @@ void dql_register_session(lua_State *L)
                                      {"feed", session_feed},
                                      {"next", session_next},
                                      {"reading", session_reading},
-                                     {"body_size", session_body_size},
                                      {"outstanding", session_outstanding},
                                      {"awaits", session_awaits},
                                      {"close", session_close},
