@@ -52,10 +52,11 @@ function parks.watch(thread)
   parks.thread, parks.count = thread, 0
 end
 
---- Lets every deadline of now pass, and the loop look at once.
+--- Lets every deadline of now pass, and the loop look once what was sent by then
+-- has arrived: at its second turn.
 function parks.expire()
   offset = offset + 1000
-  waits.later(function() end)
+  waits.later(function() waits.later(waits.expire) end)
 end
 
 return parks

@@ -130,7 +130,7 @@ local OVER = "the deadline has passed"
 
 -- libuv answers any error of a socket with EBADF, and has stopped the poll then:
 -- what is wrong is for the socket to say.
-local function on_event(stream, err)
+local function react(stream, err)
   if err then stream.problem, stream.watched = err, nil end
   if not waits.wake(stream.wait, true) and stream.watched then
     stream.poll:stop()
@@ -158,7 +158,10 @@ local function new_stream(sock)
     greed = 0, -- receives without a wait
     on_event = nil,
   }, Stream)
-  stream.on_event = waits.protect(function(err) on_event(stream, err) end)
+  stream.on_event = function(err)
+    local ok, wrong = pcall(react, stream, err)
+    if not ok then waits.report_error(wrong) end
+  end
   return stream
 end
 
@@ -178,8 +181,9 @@ local function wait_for(self, events, deadline)
     self.watched = events
   end
   self.greed = 0
-  local woken, kind, reason = park(self, math.min(deadline, core.now() + DAY))
-  if woken or kind ~= "timeout" or core.now() >= deadline then return woken, kind, reason end
+  if deadline < math.huge then return park(self, deadline) end
+  local woken, kind, reason = park(self, core.now() + DAY)
+  if woken or kind ~= "timeout" then return woken, kind, reason end
   return true
 end
 
@@ -192,11 +196,6 @@ local function pass(self, deadline)
   return park(self, deadline)
 end
 
--- The program may have kept the loop from telling us in time.
-local function is_late(self, ready, kind, deadline)
-  return self.poll and (ready or kind == "timeout") and core.now() >= deadline
-end
-
 --- Gets at least one byte into the session. Straight after a send nothing can
 -- have come; later a look costs less than a wait, and acknowledges what came
 -- (protocol.md 5).
@@ -204,20 +203,24 @@ end
 -- @tparam number deadline of now()
 -- @return true, or nil with the kind of the error and its reason
 function Stream:recv(session, deadline)
-  local look = not self.fresh
   local ready, kind, reason = true, nil, nil
+  local look, waited = not self.fresh, false
   self.session, self.fresh = session, false
   if self.greed >= GREEDY then ready, kind, reason = pass(self, deadline) end
-  while ready and core.now() < deadline do
+  local in_time = ready and (not look or core.now() < deadline)
+  while in_time do
     if look then
       self.greed = self.greed + 1
       local got, problem, cause = self.sock:recv(session)
       if got ~= false then return got, problem, cause end
     end
-    look = true
+    look, waited = true, true
     ready, kind, reason = wait_for(self, "r", deadline)
-    if is_late(self, ready, kind, deadline) and self.sock:recv(session) then return true end
+    in_time = ready and core.now() < deadline
   end
+  -- the program may have kept the loop from telling us in time
+  local late = waited and self.poll and (ready or kind == "timeout")
+  if late and self.sock:recv(session) then return true end
   if ready then return nil, "timeout", OVER end
   return nil, kind, reason
 end

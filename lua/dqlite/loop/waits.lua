@@ -16,7 +16,10 @@ local uv = require "luv"
 
 local waits = {}
 
+local running, yield, resume_raw = coroutine.running, coroutine.yield, coroutine.resume
 local is_yieldable = rawget(coroutine, "isyieldable") -- not in Lua 5.1 and 5.2
+
+local LONGEST = 86400 * 1000 -- ms that the timer is set for, at most
 
 local OVER = "the deadline has passed"
 local FOREIGN = "a coroutine that waits for dqlite was resumed by something else than the loop, "
@@ -54,17 +57,26 @@ function waits.report(text)
   pcall(function() io.stderr:write("dqlite: ", text, "\n") end)
 end
 
+--- The same with an error value, of any type.
+function waits.report_error(err)
+  waits.report(errors.describe(err))
+end
+
 --- Makes a function that reports its error in place of raising it.
 function waits.protect(fn)
   return function(...)
     local ok, err = pcall(fn, ...)
-    if not ok then waits.report(errors.describe(err)) end
+    if not ok then waits.report_error(err) end
   end
 end
 
+local function report_of(thread, err)
+  waits.report(debug.traceback(thread, errors.describe(err)))
+end
+
 local function resume(thread, ...)
-  local ok, err = coroutine.resume(thread, ...)
-  if not ok then waits.report(debug.traceback(thread, errors.describe(err))) end
+  local ok, err = resume_raw(thread, ...)
+  if not ok then pcall(report_of, thread, err) end
 end
 
 -- ---- the handles ----
@@ -74,7 +86,7 @@ local on_timer, on_turn
 -- A timer of 0 ms that its own callback sets would be called again before anything
 -- else is (libuv's uv__run_timers).
 local function start(at)
-  local ms = math.ceil((at - core.now()) * 1000)
+  local ms = math.ceil(math.min((at - core.now()) * 1000, LONGEST))
   timer:start(math.max(ms, inside == timer and 1 or 0), 0, on_timer)
 end
 
@@ -165,15 +177,15 @@ end
 
 -- ---- waiting ----
 
--- Nobody waits here any more.
+-- Nobody waits here any more. Answers whether the loop is to be told.
+local function empty(wait)
+  local counted = wait.deadline or wait.expired
+  wait.thread, wait.deadline, wait.expired = nil, nil, nil
+  return counted
+end
+
 local function clear(wait)
-  local thread = wait.thread
-  wait.thread = nil
-  if wait.deadline or wait.expired then
-    wait.deadline, wait.expired = nil, nil
-    let_end()
-  end
-  return thread
+  if empty(wait) then let_end() end
 end
 
 -- Closed with the coroutine, where Lua can do that (5.4): the end of the wait.
@@ -189,16 +201,16 @@ end
 -- @tparam[opt] function on_close called with the wait when that happens
 -- @treturn table
 function waits.new(on_close)
-  return setmetatable({ thread = nil, on_close = on_close }, Wait)
+  return setmetatable({ thread = nil, on_close = on_close, guarded = true }, Wait)
 end
 
-local function yield(value)
-  return true, coroutine.yield(value)
+local function yield_once(value)
+  return true, yield(value)
 end
 
 -- The loop is there for its fourth value, which Lua 5.4 closes on every exit.
 local function yield_guarded(wait)
-  for _, whose, first, second, third in yield, WAITING, nil, wait do -- luacheck: ignore 512
+  for _, whose, first, second, third in yield_once, WAITING, nil, wait do -- luacheck: ignore 512
     if whose ~= OURS then clear(wait) end
     return whose, first, second, third
   end
@@ -211,20 +223,19 @@ end
 -- @return what `wake` was given; or nil, "timeout" and a reason; or nil, "misuse"
 -- and a reason, when something else than the loop resumed the coroutine
 function waits.park(wait, deadline)
-  local refused = waits.refusal()
-  if refused then return nil, "misuse", refused end
+  if is_yieldable and not is_yieldable() then return nil, "misuse", waits.refusal() end
   if wait.thread then clear(wait) end -- one that is dead
-  wait.thread = coroutine.running()
+  wait.thread = running()
   if deadline then
     keep_alive()
     deadlines:watch(wait, deadline)
     arm(deadline)
   end
   local whose, first, second, third
-  if getmetatable(wait) then
+  if wait.guarded then
     whose, first, second, third = yield_guarded(wait)
   else
-    whose, first, second, third = coroutine.yield(WAITING)
+    whose, first, second, third = yield(WAITING)
   end
   if whose == OURS then return first, second, third end
   clear(wait)
@@ -239,11 +250,16 @@ function waits.is_parked(wait)
   return false
 end
 
---- Lets it go on at once, inside of a callback of luv's.
+--- Lets it go on at once, inside of a callback of luv's. The loop is told that the
+-- wait is over when it may have begun the next one: one after the other costs
+-- nothing there.
 -- @return false where nobody waited
 function waits.wake(wait, ...)
   if not waits.is_parked(wait) then return false end
-  resume(clear(wait), OURS, ...)
+  local thread = wait.thread
+  local counted = empty(wait)
+  resume(thread, OURS, ...)
+  if counted then let_end() end
   return true
 end
 
@@ -317,14 +333,19 @@ local function run_deadlines(now)
 end
 
 on_timer = waits.protect(function()
+  local before = inside
   armed, inside = math.huge, timer
   keep_alive() -- the timer has to outlive what runs now
   local ok, err = pcall(run_deadlines, core.now())
   arm(deadlines:first())
   let_end()
-  inside = nil
+  inside = before
   if not ok then error(err, 0) end
 end)
+
+--- Ends every wait whose deadline has passed by core.now(): for whoever changes
+-- that clock, since the timer goes by libuv's.
+waits.expire = on_timer
 
 -- ---- the loop ----
 
