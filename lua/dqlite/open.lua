@@ -27,10 +27,16 @@ local function is_self(link, leader)
     or not peer and core.parse_address(link.address) ~= "tcp"
 end
 
-local function next_message(link, deadline)
+local function next_reply(link, deadline)
   local name, last = link:reply(deadline)
   if not name then return nil, last end
   if name == "FAILURE" then return nil, link:failure() end
+  return true
+end
+
+local function next_message(link, deadline)
+  local answered, err = next_reply(link, deadline)
+  if not answered then return nil, err end
   local message, kind, reason = link.core:message()
   if not message then return nil, link:fail(kind, reason) end
   return message
@@ -74,7 +80,7 @@ local function read_opening(link, settings, dialled, deadline)
   if not server then return nil, err end
   local ok, wrong = check_leader(link, server, settings.direct)
   if not ok then return nil, wrong end
-  local welcome, refused = next_message(link, deadline)
+  local welcome, refused = next_reply(link, deadline)
   if not welcome then return nil, refused end
   local db, failed = next_message(link, deadline)
   if not db then return nil, failed end

@@ -29,11 +29,11 @@ static int option_of(int fd, int level, int option)
   return value;
 }
 
-static void check_options(const struct dqc_sock *sock, int tcp)
+static void check_options(const struct dqc_sock *sock, int tcp, int mode)
 {
   CHECK_EQ(sock->tcp, tcp);
   CHECK(fcntl(sock->fd, F_GETFD) & FD_CLOEXEC);
-  CHECK(fcntl(sock->fd, F_GETFL) & O_NONBLOCK);
+  CHECK_EQ(fcntl(sock->fd, F_GETFL) & O_NONBLOCK, mode);
   if (!tcp) return;
   CHECK_EQ(option_of(sock->fd, IPPROTO_TCP, TCP_NODELAY), 1);
   CHECK_EQ(option_of(sock->fd, SOL_SOCKET, SO_KEEPALIVE), 1);
@@ -66,10 +66,37 @@ static void test_address(const char *address, int tcp)
   struct dqc_sock sock;
   struct peer peer;
   peer_pair(&peer, &sock, address);
-  check_options(&sock, tcp);
+  check_options(&sock, tcp, O_NONBLOCK);
   check_talk(&sock, &peer);
   peer_unpair(&peer, &sock);
   CHECK_EQ(sock.fd, -1);
+  peer_pair_blocking(&peer, &sock, address);
+  check_options(&sock, tcp, 0);
+  check_talk(&sock, &peer);
+  peer_unpair(&peer, &sock);
+}
+
+/* A listener that takes no more connections: its queue is full. Those that
+ * connect while it is answer "not yet" when their time is over. */
+static void test_patience(void)
+{
+  struct dqc_sock taken[2], late;
+  struct peer peer;
+  dqc_sock_init(&taken[0]);
+  dqc_sock_init(&taken[1]);
+  dqc_sock_init(&late);
+  if (!peer_listen(&peer, LOOPBACK)) check_fatal("cannot listen");
+  CHECK_EQ(listen(peer.listener, 0), 0);
+  CHECK_EQ(dqc_sock_connect(&taken[0], &peer.addr, PEER_PATIENCE), DQC_DONE);
+  (void)dqc_sock_connect(&taken[1], &peer.addr, 50);
+  long start = peer_now();
+  CHECK_EQ(dqc_sock_connect(&late, &peer.addr, 50), DQC_WANT_WRITE);
+  CHECK(peer_now() - start >= 49);
+  CHECK(peer_now() - start < 2000);
+  dqc_sock_close(&taken[0]);
+  dqc_sock_close(&taken[1]);
+  dqc_sock_close(&late);
+  peer_free(&peer);
 }
 
 static void test_ipv6_names(void)
@@ -120,9 +147,13 @@ static void check_no_connection(const char *address, int expected, int cause)
   dqc_sock_init(&sock);
   CHECK(dqc_addr_parse(bytes_of(address), &addr) == NULL);
   errno = 0;
-  CHECK_EQ(peer_wait_connected(&sock, dqc_sock_connect(&sock, &addr)),
+  CHECK_EQ(peer_wait_connected(&sock, dqc_sock_connect(&sock, &addr, 0)),
            expected);
   if (expected == DQC_EOS) CHECK_EQ(errno, cause);
+  errno = 0;
+  CHECK_EQ(dqc_sock_connect(&sock, &addr, PEER_PATIENCE), expected);
+  if (expected == DQC_EOS) CHECK_EQ(errno, cause);
+  CHECK_EQ(sock.fd, -1);
   dqc_sock_close(&sock);
   check_about(NULL);
 }
@@ -153,9 +184,9 @@ static void test_too_long(void)
   memset(&addr, 0, sizeof addr);
   addr.path = bytes_from(path, sizeof path);
   addr.kind = DQC_ADDR_UNIX;
-  CHECK_EQ(dqc_sock_connect(&sock, &addr), DQC_EVALUE);
+  CHECK_EQ(dqc_sock_connect(&sock, &addr, 0), DQC_EVALUE);
   addr.kind = DQC_ADDR_ABSTRACT;
-  CHECK_EQ(dqc_sock_connect(&sock, &addr), DQC_EVALUE);
+  CHECK_EQ(dqc_sock_connect(&sock, &addr, 0), DQC_EVALUE);
   check_no_connection(host, DQC_EVALUE, 0);
   CHECK_EQ(sock.fd, -1);
 }
@@ -246,6 +277,7 @@ int main(void)
   test_address(LOOPBACK, 1);
   test_ipv6();
   test_paths();
+  test_patience();
   test_no_connection();
   test_too_long();
   test_no_descriptor();

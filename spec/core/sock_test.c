@@ -58,8 +58,7 @@ static void test_recv_wait(void)
   struct dqc_sock sock;
   struct peer peer;
   uint8_t byte = 0;
-  peer_pair(&peer, &sock, LOOPBACK);
-  CHECK_EQ(dqc_sock_block(&sock), DQC_DONE);
+  peer_pair_blocking(&peer, &sock, LOOPBACK);
   CHECK_EQ(fcntl(sock.fd, F_GETFL) & O_NONBLOCK, 0);
   CHECK_EQ(wait_for(&sock, 1, &byte), DQC_WANT_READ);
   long start = peer_now();
@@ -120,8 +119,7 @@ static void test_interrupted(void)
   uint8_t byte;
   size_t n = 7;
   int ready = 7;
-  peer_pair(&peer, &sock, LOOPBACK);
-  CHECK_EQ(dqc_sock_block(&sock), DQC_DONE);
+  peer_pair_blocking(&peer, &sock, LOOPBACK);
   long start = peer_now();
   run_timer(timer, 10);
   CHECK_EQ(dqc_sock_wait(&sock, DQC_WANT_READ, PEER_PATIENCE, &ready),
@@ -143,8 +141,7 @@ static void test_no_wait(void)
   struct peer peer;
   uint8_t byte;
   size_t n;
-  peer_pair(&peer, &sock, LOOPBACK);
-  CHECK_EQ(dqc_sock_block(&sock), DQC_DONE);
+  peer_pair_blocking(&peer, &sock, LOOPBACK);
   long start = peer_now();
   CHECK_EQ(dqc_sock_recv(&sock, &byte, 1, &n), DQC_WANT_READ);
   CHECK(peer_now() - start < 1000);
@@ -223,8 +220,11 @@ static void test_full(int blocking)
   struct peer peer;
   size_t n, sent = 0, read = 0;
   int rc, ready;
-  peer_pair(&peer, &sock, LOOPBACK);
-  if (blocking) CHECK_EQ(dqc_sock_block(&sock), DQC_DONE);
+  if (blocking) {
+    peer_pair_blocking(&peer, &sock, LOOPBACK);
+  } else {
+    peer_pair(&peer, &sock, LOOPBACK);
+  }
   do {
     rc = dqc_sock_send(&sock, bytes_from(block, sizeof block), &n);
     sent += n;
@@ -251,7 +251,6 @@ static void test_no_socket(void)
   errno = 0;
   CHECK_EQ(dqc_sock_connected(&sock), DQC_EOS);
   CHECK_EQ(errno, EBADF);
-  CHECK_EQ(dqc_sock_block(&sock), DQC_EOS);
   CHECK_EQ(dqc_sock_recv(&sock, &byte, 1, &n), DQC_EOS);
   CHECK_EQ(n, 0);
   n = 7;

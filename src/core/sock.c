@@ -29,8 +29,8 @@
 /* Keepalive: a peer that is gone is noticed after a minute at most. */
 #define KEEP_IDLE 30 /* seconds before the first probe */
 #define KEEP_INTERVAL 10 /* seconds between probes */
-#define KEEP_COUNT 3
-#define USER_TIMEOUT 30000 /* ms that sent data may stay unacknowledged */
+#define KEEP_COUNT 3 /* of them, where there is no such limit in time: */
+#define USER_TIMEOUT 30000 /* ms that data or a probe may be unacknowledged */
 
 void dqc_sock_init(struct dqc_sock *sock)
 {
@@ -59,21 +59,31 @@ static void set_tcp_options(int fd)
 #ifdef TCP_KEEPIDLE
   set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, KEEP_IDLE);
   set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, KEEP_INTERVAL);
-  set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEP_COUNT);
 #endif
-#ifdef TCP_USER_TIMEOUT
+#if defined(TCP_USER_TIMEOUT)
   set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, USER_TIMEOUT);
+#elif defined(TCP_KEEPCNT)
+  set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEP_COUNT);
 #endif
 }
 
-static int open_socket(struct dqc_sock *sock, int family)
+static int set_time(int fd, int option, int ms)
 {
-  sock->fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  struct timeval tv = {ms / 1000, ms % 1000 * 1000};
+  return setsockopt(fd, SOL_SOCKET, option, &tv, sizeof tv);
+}
+
+/* One that blocks is given its time to connect. */
+static int open_socket(struct dqc_sock *sock, int family, int patience)
+{
+  int mode = patience ? 0 : SOCK_NONBLOCK;
+  sock->fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | mode, 0);
   if (sock->fd < 0) return DQC_EOS;
   if (!SOCK_CLOEXEC) {
     (void)fcntl(sock->fd, F_SETFD, FD_CLOEXEC);
-    (void)fcntl(sock->fd, F_SETFL, O_NONBLOCK);
+    if (!patience) (void)fcntl(sock->fd, F_SETFL, O_NONBLOCK);
   }
+  if (patience) (void)set_time(sock->fd, SO_SNDTIMEO, patience);
 #ifdef SO_NOSIGPIPE
   set_option(sock->fd, SOL_SOCKET, SO_NOSIGPIPE, 1);
 #endif
@@ -81,9 +91,9 @@ static int open_socket(struct dqc_sock *sock, int family)
 }
 
 static int begin_connect(struct dqc_sock *sock, const struct sockaddr *to,
-                         socklen_t len)
+                         socklen_t len, int patience)
 {
-  int rc = open_socket(sock, to->sa_family);
+  int rc = open_socket(sock, to->sa_family, patience);
   if (rc) return rc;
   if (sock->tcp) set_tcp_options(sock->fd);
   if (connect(sock->fd, to, len) == 0) return DQC_DONE;
@@ -94,7 +104,8 @@ static int begin_connect(struct dqc_sock *sock, const struct sockaddr *to,
   return DQC_EOS;
 }
 
-static int connect_path(struct dqc_sock *sock, const struct dqc_addr *addr)
+static int connect_path(struct dqc_sock *sock, const struct dqc_addr *addr,
+                        int patience)
 {
   struct sockaddr_un to;
   size_t skip = addr->kind == DQC_ADDR_ABSTRACT ? 1 : 0;
@@ -104,7 +115,7 @@ static int connect_path(struct dqc_sock *sock, const struct dqc_addr *addr)
   memcpy(to.sun_path + skip, addr->path.ptr, addr->path.len);
   size_t len = offsetof(struct sockaddr_un, sun_path) + skip + addr->path.len +
                (skip ? 0 : 1);
-  return begin_connect(sock, (struct sockaddr *)&to, (socklen_t)len);
+  return begin_connect(sock, (struct sockaddr *)&to, (socklen_t)len, patience);
 }
 
 static int numeric(const struct dqc_addr *addr, struct addrinfo **list)
@@ -121,15 +132,16 @@ static int numeric(const struct dqc_addr *addr, struct addrinfo **list)
   return getaddrinfo(host, port, &hints, list) ? DQC_EVALUE : DQC_DONE;
 }
 
-int dqc_sock_connect(struct dqc_sock *sock, const struct dqc_addr *addr)
+int dqc_sock_connect(struct dqc_sock *sock, const struct dqc_addr *addr,
+                     int patience)
 {
   struct addrinfo *list;
   dqc_sock_close(sock);
-  if (addr->kind != DQC_ADDR_TCP) return connect_path(sock, addr);
+  if (addr->kind != DQC_ADDR_TCP) return connect_path(sock, addr, patience);
   int rc = numeric(addr, &list);
   if (rc) return rc;
   sock->tcp = 1;
-  rc = begin_connect(sock, list->ai_addr, list->ai_addrlen);
+  rc = begin_connect(sock, list->ai_addr, list->ai_addrlen, patience);
   freeaddrinfo(list);
   return rc;
 }
@@ -143,13 +155,6 @@ int dqc_sock_connected(struct dqc_sock *sock)
   }
   errno = cause;
   return cause ? DQC_EOS : DQC_DONE;
-}
-
-int dqc_sock_block(struct dqc_sock *sock)
-{
-  int flags = fcntl(sock->fd, F_GETFL);
-  if (flags < 0) return DQC_EOS;
-  return fcntl(sock->fd, F_SETFL, flags & ~O_NONBLOCK) ? DQC_EOS : DQC_DONE;
 }
 
 /* ---- bytes ---- */
@@ -199,10 +204,7 @@ static void set_patience(struct dqc_sock *sock, int timeout)
   if (sock->patience > 0 && timeout / 8 <= sock->patience) return;
   int patience = timeout / 2;
   if (patience < 1) return;
-  struct timeval tv = {patience / 1000, patience % 1000 * 1000};
-  if (setsockopt(sock->fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof tv) == 0) {
-    sock->patience = patience;
-  }
+  if (!set_time(sock->fd, SO_RCVTIMEO, patience)) sock->patience = patience;
 }
 
 int dqc_sock_recv_wait(struct dqc_sock *sock, uint8_t *room, size_t size,
@@ -336,7 +338,7 @@ int dqc_sock_unused_port(const char *ip, uint16_t *port)
   dqc_sock_init(&sock);
   int rc = numeric(&addr, &list);
   if (rc) return rc;
-  rc = open_socket(&sock, list->ai_family);
+  rc = open_socket(&sock, list->ai_family, 0);
   if (!rc) rc = bound_port(sock.fd, list, port);
   freeaddrinfo(list);
   int cause = errno;

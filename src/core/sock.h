@@ -1,6 +1,7 @@
 /* A stream socket: connect step, send, receive, wait. The only file that
- * knows sockets. Nothing here waits but dqc_sock_wait, dqc_sock_recv_wait and
- * dqc_sock_lookup, which only the blocking loop calls. */
+ * knows sockets. Nothing here waits but dqc_sock_wait, dqc_sock_recv_wait,
+ * dqc_sock_lookup and dqc_sock_connect with patience, which only the blocking
+ * loop calls. */
 #ifndef DQC_SOCK_H
 #define DQC_SOCK_H
 
@@ -26,14 +27,13 @@ void dqc_sock_close(struct dqc_sock *sock); /* again does nothing */
 
 /* Begins to connect; the host must be numeric. DQC_DONE, DQC_WANT_WRITE (wait,
  * then ask dqc_sock_connected), DQC_EVALUE (not numeric) or DQC_EOS. The
- * socket is closed-on-exec and non-blocking. */
-int dqc_sock_connect(struct dqc_sock *sock, const struct dqc_addr *addr);
+ * socket is closed-on-exec, and non-blocking; with a patience above 0 it is one
+ * for dqc_sock_recv_wait, and that many milliseconds are waited here. */
+int dqc_sock_connect(struct dqc_sock *sock, const struct dqc_addr *addr,
+                     int patience);
 
 /* What became of the attempt: DQC_DONE or DQC_EOS. */
 int dqc_sock_connected(struct dqc_sock *sock);
-
-/* Makes the socket one for dqc_sock_recv_wait. */
-int dqc_sock_block(struct dqc_sock *sock);
 
 /* DQC_DONE with *n >= 1, DQC_WANT_READ, DQC_ECLOSED, DQC_EOS. */
 int dqc_sock_recv(struct dqc_sock *sock, uint8_t *room, size_t size,

@@ -70,15 +70,17 @@ static int sock_close(lua_State *L)
   return 0;
 }
 
-/* connect(address) -> true | false: wait for writing, then ask connected()
- * | nil, kind, reason. The host must be numeric. */
+/* connect(address, seconds) -> true | false: wait for writing, then ask
+ * connected() | nil, kind, reason. The host must be numeric. With seconds it
+ * waits itself, and makes a socket for recv_wait. */
 static int sock_connect(lua_State *L)
 {
   struct dqc_addr addr;
   struct dqc_sock *sock = check(L);
   const char *wrong = dqc_addr_parse(dql_check_bytes(L, 2), &addr);
   if (wrong) return luaL_argerror(L, 2, wrong);
-  int rc = dqc_sock_connect(sock, &addr);
+  int patience = lua_isnoneornil(L, 3) ? 0 : milliseconds(L, 3);
+  int rc = dqc_sock_connect(sock, &addr, patience);
   return rc < 0 ? push_error(L, rc) : push_bool(L, rc == DQC_DONE);
 }
 
@@ -86,13 +88,6 @@ static int sock_connect(lua_State *L)
 static int sock_connected(lua_State *L)
 {
   int rc = dqc_sock_connected(check_open(L));
-  return rc ? push_error(L, rc) : push_bool(L, 1);
-}
-
-/* block() -> true | nil, kind, reason: makes it ready for recv_wait */
-static int sock_block(lua_State *L)
-{
-  int rc = dqc_sock_block(check_open(L));
   return rc ? push_error(L, rc) : push_bool(L, 1);
 }
 
@@ -268,7 +263,6 @@ void dql_register_sock(lua_State *L)
   static const luaL_Reg metamethods[] = {{"__gc", sock_close}, {NULL, NULL}};
   static const luaL_Reg methods[] = {{"connect", sock_connect},
                                      {"connected", sock_connected},
-                                     {"block", sock_block},
                                      {"recv", sock_recv},
                                      {"recv_wait", sock_recv_wait},
                                      {"send", sock_send},

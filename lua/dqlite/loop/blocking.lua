@@ -120,13 +120,14 @@ local function wait_connected(sock, deadline)
   end
 end
 
--- One numeric address.
+-- One numeric address. What the socket's own wait leaves over, after a signal for
+-- example, is waited for here.
 local function connect_to(address, deadline)
-  local sock = core.socket()
-  local done, kind, reason = sock:connect(address)
+  local left, sock = deadline - core.now(), core.socket()
+  if left <= 0 then return nil, "timeout", "no answer in time" end
+  local done, kind, reason = sock:connect(address, left)
   kind = done == nil and "connect" or kind
   if done == false then done, kind, reason = wait_connected(sock, deadline) end
-  if done then done, kind, reason = sock:block() end
   if not done then
     sock:close()
     return nil, kind, reason

@@ -4,6 +4,10 @@
 
 local core = require "dqlite.core"
 
+local function is_number(host)
+  return host:find(":", 1, true) or host:find "^[%d.]+$"
+end
+
 local function with_port(ip, port)
   return (ip:find(":", 1, true) and "[%s]:%d" or "%s:%d"):format(ip, port)
 end
@@ -25,7 +29,7 @@ end
 --- Dials an address; of a host name every address that it has.
 -- @tparam string address as in dqlite.connect
 -- @tparam number deadline of now()
--- @tparam function lookup `(host, deadline)` -> list of numeric addresses, or
+-- @tparam function lookup `(name, deadline)` -> list of numeric addresses, or
 -- nil with the kind of the error and its reason
 -- @tparam function connect_to `(numeric address, deadline)` -> stream, or nil
 -- with kind and reason
@@ -33,7 +37,7 @@ end
 return function(address, deadline, lookup, connect_to)
   local kind, host, port = core.parse_address(address)
   if not kind then return nil, "value", host end
-  if kind ~= "tcp" then return connect_to(address, deadline) end
+  if kind ~= "tcp" or is_number(host) then return connect_to(address, deadline) end
   local ips, problem, reason = lookup(host, deadline)
   if not ips then return nil, problem, reason end
   if not ips[1] then return nil, "connect", "the name has no address" end

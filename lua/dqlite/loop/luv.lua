@@ -261,8 +261,7 @@ function Stream:close()
   local poll = self.poll
   self.poll, self.watched = nil, nil
   self:interrupt "the connection was closed by another coroutine"
-  poll:stop() -- and so the descriptor is not watched any more
-  waits.close(poll)
+  waits.close(poll) -- and so the descriptor is not watched any more
   self.sock:close()
   waits.let_go()
 end
@@ -318,7 +317,6 @@ end
 
 -- A pool of threads looks names up; one that takes too long is not waited for.
 local function lookup(host, deadline)
-  if host:find ":" or host:find "^[%d.]+$" then return { host } end -- is a number
   local request, wrong
   local wait = waits.new(function() uv.cancel(request) end)
   request, wrong = uv.getaddrinfo(host, nil, { socktype = "stream" },

@@ -152,15 +152,13 @@ local function let_end()
   end
 end
 
---- Closes a handle, from inside of the loop: when a program ends and the loop has
--- had no turn since a close, luv crashes (seen with 1.44.2).
--- @param handle of luv's, stopped
+--- Stops a handle and closes it, that from inside of the loop: when a program ends
+-- and the loop has had no turn since a close, luv crashes (seen with 1.44.2).
+-- @param handle of luv's
 function waits.close(handle)
-  if is_inside() then
-    handle:close()
-  else
-    waits.later(function() handle:close() end)
-  end
+  if is_inside() then return handle:close() end -- which stops it
+  handle:stop()
+  waits.later(function() handle:close() end)
 end
 
 --- Keeps the handles for somebody who will wait again and again.

@@ -96,15 +96,26 @@ int peer_wait_connected(struct dqc_sock *sock, int rc)
   return rc ? rc : dqc_sock_connected(sock);
 }
 
-void peer_pair(struct peer *peer, struct dqc_sock *sock, const char *address)
+static void pair(struct peer *peer, struct dqc_sock *sock, const char *address,
+                 int patience)
 {
   check_about(address);
   dqc_sock_init(sock);
   if (!peer_listen(peer, address)) check_fatal("cannot listen");
-  if (peer_wait_connected(sock, dqc_sock_connect(sock, &peer->addr))) {
-    check_fatal("cannot connect");
-  }
+  int rc = dqc_sock_connect(sock, &peer->addr, patience);
+  if (peer_wait_connected(sock, rc)) check_fatal("cannot connect");
   peer_accept(peer);
+}
+
+void peer_pair(struct peer *peer, struct dqc_sock *sock, const char *address)
+{
+  pair(peer, sock, address, 0);
+}
+
+void peer_pair_blocking(struct peer *peer, struct dqc_sock *sock,
+                        const char *address)
+{
+  pair(peer, sock, address, PEER_PATIENCE);
 }
 
 void peer_unpair(struct peer *peer, struct dqc_sock *sock)

@@ -28,6 +28,8 @@ int peer_wait_connected(struct dqc_sock *sock, int rc);
 /* A listener and a socket connected to it, or the program ends. The checks
  * that follow are about this address. */
 void peer_pair(struct peer *peer, struct dqc_sock *sock, const char *address);
+void peer_pair_blocking(struct peer *peer, struct dqc_sock *sock,
+                        const char *address);
 void peer_unpair(struct peer *peer, struct dqc_sock *sock);
 
 /* An abstract address that no other process has. */
