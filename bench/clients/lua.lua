@@ -174,10 +174,9 @@ end
 local Shared = {}
 Shared.__index = Shared
 
-function Shared:acquire()
+function Shared:acquire(waiter)
   local free = table.remove(self.free)
   if free then return free end
-  local waiter = { cond = self.luv.cond(), handed = nil }
   self.last = self.last + 1
   self.waiting[self.last] = waiter
   assert(waiter.cond:wait())
@@ -198,8 +197,9 @@ end
 
 local function work(shared, deadline, samples, worker)
   local i, begin = worker, now()
+  local waiter = { cond = shared.luv.cond(), handed = nil }
   while begin < deadline do
-    local statement = shared:acquire()
+    local statement = shared:acquire(waiter)
     assert(statement:fetchone(key(i)))
     shared:release(statement)
     local done = now()

@@ -9,7 +9,6 @@
 
 local caches = require "dqlite.cache"
 local call = require "dqlite.call"
-local errors = require "dqlite.error"
 local exchange = require "dqlite.exchange"
 local features = require "dqlite.features"
 local helpers = require "dqlite.helpers"

@@ -64,7 +64,8 @@ describe("bench", function()
     end)
 
     it("that was not measured with nothing", function()
-      assert.same({}, results.judge(all, { workload = "b", regime = "one_core", most = 9 }, clients))
+      local goal = { workload = "b", regime = "one_core", most = 9 }
+      assert.same({}, results.judge(all, goal, clients))
     end)
   end)
 

@@ -81,6 +81,10 @@ local function leave(wait)
   self.last = self.last - 1
 end
 
+local function wake_signalled(wait)
+  if not waits.wake(wait, true) and wait.signalled then wait.cond:signal() end
+end
+
 --- Lets one coroutine go on, by and by; without any, the next that waits.
 function Cond:signal()
   local wait = pop(self)
@@ -90,9 +94,7 @@ function Cond:signal()
     return
   end
   wait.signalled = true
-  waits.later(function()
-    if not waits.wake(wait, true) and wait.signalled then self:signal() end
-  end)
+  waits.later(wake_signalled, wait)
 end
 
 --- Does anybody wait?

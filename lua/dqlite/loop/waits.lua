@@ -39,7 +39,8 @@ for name in ("index newindex call concat len unm add sub mul div mod pow lt le p
 end
 
 local deadlines = new_deadlines()
-local queue, queued = {}, 0 -- functions to be called by the loop
+local queue, given, queued = {}, {}, 0 -- functions to be called by the loop, and with what
+local spare_queue, spare_given = {}, {} -- what those change places with at each turn
 local finalizing = {} -- those that come from finalizers, as keys
 local timer, armed = nil, math.huge -- for when the timer is set
 local turn, turning = nil, false -- the idle handle; is it started?
@@ -135,9 +136,11 @@ local function keep_alive()
   end
 end
 
+local function do_nothing() end
+
 local function close_idle_handles()
   if not timer or turning or reasons > 0 or users > 0 then return end
-  if not is_inside() then return waits.later(function() end) end
+  if not is_inside() then return waits.later(do_nothing) end
   local old_timer, old_turn = timer, turn
   timer, armed, turn, deadlines = nil, math.huge, nil, new_deadlines()
   old_timer:close()
@@ -158,7 +161,7 @@ end
 function waits.close(handle)
   if is_inside() then return handle:close() end -- which stops it
   handle:stop()
-  waits.later(function() handle:close() end)
+  waits.later(handle.close, handle)
 end
 
 --- Keeps the handles for somebody who will wait again and again.
@@ -262,10 +265,12 @@ function waits.wake(wait, ...)
 end
 
 --- Calls a function by and by, from the loop.
-function waits.later(fn)
+-- @tparam function fn
+-- @param arg for it, so that it need not be made for this one call
+function waits.later(fn, arg)
   open_handles()
   queued = queued + 1
-  queue[queued] = fn
+  queue[queued], given[queued] = fn, arg
   start_turns()
 end
 
@@ -290,7 +295,7 @@ end
 --- Runs a function in a coroutine of its own, begun by the loop.
 function waits.start(fn)
   local thread = coroutine.create(fn)
-  waits.later(function() resume(thread) end)
+  waits.later(resume, thread)
 end
 
 --- The same for work that a program has left behind: `run` waits for its end.
@@ -303,19 +308,32 @@ function waits.background(fn)
   end)
 end
 
+local function call(fn, arg)
+  local ok, err = pcall(fn, arg)
+  if not ok then waits.report_error(err) end
+end
+
+local function run_queue()
+  local functions, args, n = queue, given, queued
+  queue, given, spare_queue, spare_given, queued = spare_queue, spare_given, queue, given, 0
+  for i = 1, n do
+    local fn, arg = functions[i], args[i]
+    functions[i], args[i] = nil, nil
+    call(fn, arg)
+  end
+end
+
 -- What a finalizer adds in the middle of this is in one of both tables.
 local function run_finalizing()
   local fresh, functions = {}, finalizing
   finalizing = fresh
-  for fn in pairs(functions) do waits.protect(fn)() end
+  for fn in pairs(functions) do call(fn) end
 end
 
 on_turn = waits.protect(function()
-  local fresh = {}
-  local functions, n = queue, queued
-  queue, queued, inside = fresh, 0, turn
-  for i = 1, n do waits.protect(functions[i])() end
-  run_finalizing()
+  inside = turn
+  run_queue()
+  if next(finalizing) then run_finalizing() end
   stop_turns()
   close_idle_handles()
   inside = nil
