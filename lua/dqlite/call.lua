@@ -99,11 +99,10 @@ end
 -- The link is ours from before the first wait.
 local function enter(conn, now, deadline)
   local link = conn.link
-  local free, err = call.check(conn, deadline - now)
-  if not free then return nil, err end
-  link:enter()
-  if conn.live then return end_rows(conn, deadline) end
-  if link.core:outstanding() == 0 then return link:look(now) end
+  if conn.working then check_working(conn) end
+  local ready, err = link:begin(now, deadline - now)
+  if ready and conn.live then ready, err = end_rows(conn, deadline) end
+  if not ready or link.core:outstanding() == 0 then return ready, err end
   return nil, link:fail("protocol", "an answer that an earlier call has left")
 end
 
@@ -197,7 +196,6 @@ end
 --- Runs a statement inside a call.
 -- @return as exchange.run
 function call.run(conn, settings, known, id, read, limit, ...)
-  if known.plain then return exchange.run(conn, settings, known, id, read, limit, ...) end
   local wrap, err = must_wrap(conn, settings, known)
   if wrap == nil then return nil, err end
   local run = wrap and run_wrapped or run_inside
@@ -223,11 +221,12 @@ end
 --- A whole call: begin, run, finish.
 -- @return as run
 function call.perform(conn, settings, known, id, read, limit, ...)
-  local wrong = asks_first(conn, known) and call.refusal(conn, known, ...)
+  local wrong = (conn.level or not known.plain) and call.refusal(conn, known, ...)
   if wrong then return nil, wrong end
   local ready, refused = call.begin(conn, settings, known)
   if not ready then return nil, refused end
-  local answer, err = call.run(conn, settings, known, id, read, limit, ...)
+  local run = known.plain and exchange.run or call.run
+  local answer, err = run(conn, settings, known, id, read, limit, ...)
   call.finish(conn, err)
   return answer, err
 end

@@ -114,15 +114,18 @@ end
 
 -- ---- one statement ----
 
--- What a close, or a transaction of the library's, has to say first.
-local function check(conn, known)
+-- What a close, a transaction of the library's, or a want of rows has to say first.
+local function check(conn, known, read)
   helpers.check_usable(conn)
+  local wrong = read and helpers.check_yields_rows(known)
+  if wrong then return wrong end
   helpers.check_control(conn, known)
   return helpers.check_reads_only(conn, known)
 end
 
 local function run(conn, known, id, read, limit, ...)
-  local wrong = (conn.closed or conn.level) and check(conn, known)
+  local wrong = (conn.closed or conn.level or read and known.yields_rows == false)
+    and check(conn, known, read)
   if wrong then return helpers.failed(conn, wrong) end
   local settings, first = conn.settings, (...)
   local answer, err
@@ -135,15 +138,6 @@ local function run(conn, known, id, read, limit, ...)
   if known.control and not conn.state.maybe_open then helpers.end_handle(conn, known) end
   if not answer then return helpers.failed(conn, err) end
   return answer, settings
-end
-
-local function fetch(conn, known, id, read, limit, ...)
-  local wrong = known.yields_rows == false and helpers.check_yields_rows(known)
-  if wrong then
-    helpers.check_usable(conn)
-    return helpers.failed(conn, wrong)
-  end
-  return run(conn, known, id, read, limit, ...)
 end
 
 --- See Connection:execute.
@@ -161,42 +155,42 @@ end
 
 --- See Connection:fetch.
 function helpers.fetch(conn, known, id, ...)
-  local list, settings = fetch(conn, known, id, result.by_name, nil, ...)
+  local list, settings = run(conn, known, id, result.by_name, nil, ...)
   if not list then return nil, settings end
   return result.finished(list, settings)
 end
 
 --- See Connection:fetchall.
 function helpers.fetchall(conn, known, id, ...)
-  local list, settings = fetch(conn, known, id, result.by_position, nil, ...)
+  local list, settings = run(conn, known, id, result.by_position, nil, ...)
   if not list then return nil, settings end
   return result.finished(list, settings)
 end
 
 --- See Connection:fetchone.
 function helpers.fetchone(conn, known, id, ...)
-  local list, err = fetch(conn, known, id, result.by_name, 1, ...)
+  local list, err = run(conn, known, id, result.by_name, 1, ...)
   if not list then return nil, err end
   return list[1]
 end
 
 --- See Connection:fetchval.
 function helpers.fetchval(conn, known, id, ...)
-  local list, err = fetch(conn, known, id, result.first_value, 1, ...)
+  local list, err = run(conn, known, id, result.first_value, 1, ...)
   if not list then return nil, err end
   return list[1]
 end
 
 --- See Connection:fetchcol.
 function helpers.fetchcol(conn, known, id, ...)
-  local list, settings = fetch(conn, known, id, result.first_values, nil, ...)
+  local list, settings = run(conn, known, id, result.first_values, nil, ...)
   if not list then return nil, settings end
   return result.finished(list, settings)
 end
 
 --- See Connection:query.
 function helpers.query(conn, known, id, ...)
-  local list, err = fetch(conn, known, id, result.lossless, nil, ...)
+  local list, err = run(conn, known, id, result.lossless, nil, ...)
   if not list then return nil, err end
   return list
 end

@@ -309,6 +309,25 @@ function Link:enter()
   self.owner = loops.running()
 end
 
+--- Begins a call: check, enter and look. A link that was left in good order has
+-- little to check.
+-- @tparam number now of the loop
+-- @tparam number patience seconds that the call may take
+-- @treturn true|nil
+-- @treturn table|nil the error
+function Link:begin(now, patience)
+  if self.stream and not (self.owner or self.broken or self.abandoned) then
+    loops.check_wait(self.loop)
+  else
+    local free, err = self:check(patience)
+    if not free then return nil, err end
+  end
+  self.owner = loops.running()
+  if now - self.begun > IDLE then return self:look(now) end
+  self.begun = now
+  return true
+end
+
 --- Ends a call.
 function Link:leave()
   self.owner = nil
