@@ -181,9 +181,34 @@ local function settle_null(settings)
   return settings
 end
 
+-- In one piece: a table that grows name by name is made anew again and again.
+local function copy(from)
+  return {
+    array_mt = from.array_mt,
+    arrays = from.arrays,
+    blobs = from.blobs,
+    busy_timeout = from.busy_timeout,
+    connect_timeout = from.connect_timeout,
+    database = from.database,
+    dates = from.dates,
+    direct = from.direct,
+    int64 = from.int64,
+    loop = from.loop,
+    max_message_size = from.max_message_size,
+    max_result_bytes = from.max_result_bytes,
+    max_rows = from.max_rows,
+    null = from.null,
+    null_by_name = nil, -- the value that stands for NULL in a row by name
+    null_by_position = nil, -- and in one by position
+    reuse = from.reuse,
+    row_types = from.row_types,
+    statement_cache = from.statement_cache,
+    timeout = from.timeout,
+  }
+end
+
 local function merge(given, base)
-  local settings = {}
-  for name, value in pairs(base) do settings[name] = value end
+  local settings = copy(base)
   for name, value in pairs(given) do settings[name] = value end
   return settle_null(settings)
 end
