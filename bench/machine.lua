@@ -29,23 +29,35 @@ function machine.new_dir()
   return machine.output_of "mktemp -d /dev/shm/lua-dqlite-bench.XXXXXX"
 end
 
-local VERSIONS = [[
-  dpkg-query -W -f '${Package} ${Version}, ' libdqlite0 lua5.4 luajit2 lua-luv \
-    golang-github-canonical-go-dqlite-dev golang-go gcc libsqlite3-0 2>/dev/null || true]]
+local PACKAGES = "libdqlite0 lua5.4 luajit2 lua-luv golang-github-canonical-go-dqlite-dev golang-go"
+  .. " gcc libsqlite3-0"
 
---- Lines that say when, on what and with which versions.
+-- Lines of at most that many bytes, as far as there are blanks.
+local WIDTH = 100
+local function wrap(text)
+  local lines, line = {}, ""
+  for word in text:gmatch "%S+" do
+    if line ~= "" and #line + #word >= WIDTH then
+      lines[#lines + 1], line = line, ""
+    end
+    line = line == "" and word or line .. " " .. word
+  end
+  lines[#lines + 1] = line
+  return table.concat(lines, "\n")
+end
+
+--- Says when, on what and with which versions.
 -- @tparam table sizes of the run
 function machine.about(sizes)
-  return {
-    ("Measured %s at commit %s: %d rounds of all clients in turn, %g s each, medians and"
-      .. " (smallest-largest)"):format(machine.output_of "date +%F",
-      machine.output_of "git rev-parse --short HEAD 2>/dev/null || echo unknown",
-      sizes.rounds, sizes.seconds),
-    ("of the ratios. %s, %s, Linux %s;"):format(
-      machine.output_of "sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1",
-      machine.output_of "nproc" .. " processors", machine.output_of "uname -r"),
-    (machine.output_of(VERSIONS):gsub(",$", ".")),
-  }
+  local versions = machine.output_of("dpkg-query -W -f '${Package} ${Version}, ' " .. PACKAGES
+    .. " 2>/dev/null || true"):gsub(",$", "")
+  return wrap(("Measured %s at commit %s: %d rounds of all clients in turn, %g s each; medians, and"
+    .. " (smallest-largest) of the ratios. %s, %s processors, Linux %s. %s."):format(
+    machine.output_of "date +%F",
+    machine.output_of "git rev-parse --short HEAD 2>/dev/null || echo unknown",
+    sizes.rounds, sizes.seconds,
+    machine.output_of "sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1",
+    machine.output_of "nproc", machine.output_of "uname -r", versions))
 end
 
 return machine

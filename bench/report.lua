@@ -84,18 +84,21 @@ local function cell_of_memory(result)
   return result and ("%.1f"):format(result.rss_mb) or "-"
 end
 
-local function tables_of(all, run, regime)
-  local name = REGIMES[regime]
-  local parts = {
-    grid(all, run, regime, "time to C's, " .. name, "C, operations/s", cell_of_ratio),
-    grid(all, run, regime, "p50, p99 in us, " .. name, "C", cell_of_latency, "timed"),
-    grid(all, run, regime, "client's processor time to C's, " .. name, "C", cell_of_cpu,
-      "timed"),
-    grid(all, run, regime, "peak memory in MB, " .. name, "C", cell_of_memory, "memory"),
-  }
-  local given = {}
-  for i = 1, 4 do given[#given + 1] = parts[i] end
-  return table.concat(given, "\n")
+local function ratios_of(all, run, regime)
+  return grid(all, run, regime, "time to C's, " .. REGIMES[regime], "C, operations/s",
+    cell_of_ratio)
+end
+
+local function details_of(all, run, regime)
+  local name, parts = REGIMES[regime], {}
+  for _, each in ipairs {
+    { "p50, p99 in us, ", cell_of_latency, "timed" },
+    { "client's processor time to C's, ", cell_of_cpu, "timed" },
+    { "peak memory in MB, ", cell_of_memory, "memory" },
+  } do
+    parts[#parts + 1] = grid(all, run, regime, each[1] .. name, "C", each[2], each[3])
+  end
+  return table.concat(parts, "\n")
 end
 
 local NAMES = {
@@ -106,7 +109,16 @@ local NAMES = {
   p99_us = "us, p99",
 }
 
-local function goal_row(goal, judged)
+-- The number of a note; the same text is one note.
+local function note_of(notes, text)
+  for i, note in ipairs(notes) do
+    if note == text then return i end
+  end
+  notes[#notes + 1] = text
+  return #notes
+end
+
+local function goal_row(goal, judged, notes)
   local cells = {}
   local all_met = true
   for i, each in ipairs(judged) do
@@ -118,18 +130,21 @@ local function goal_row(goal, judged)
   local wanted = ("%s %s %s"):format(goal.most and "at most" or "at least",
     tostring(goal.most or goal.least), NAMES[goal.field or "ratio"])
   return row { goal.workload, REGIMES[goal.regime], wanted, table.concat(cells, ", "),
-    all_met and "met" or "missed: " .. goal.reason }
+    all_met and "met" or "missed: " .. note_of(notes, goal.reason) }
 end
 
 local function table_of_goals(all, run)
   local clients = {}
   for i, who in ipairs(run.clients) do clients[i] = who.name end
-  local lines = { header { "workload", "on", "goal", "reached (bold: not)", "" } }
+  local lines, notes = { header { "workload", "on", "goal", "what was reached", "" } }, {}
   for _, goal in ipairs(goals) do
     local judged = results.judge(all, goal, clients)
-    if #judged > 0 then lines[#lines + 1] = goal_row(goal, judged) end
+    if #judged > 0 then lines[#lines + 1] = goal_row(goal, judged, notes) end
   end
-  return #lines > 1 and table.concat(lines, "\n") .. "\n" or ""
+  if #lines == 1 then return "" end
+  lines[#lines + 1] = #notes > 0 and "\nWhy the goals in bold were missed:\n" or nil
+  for i, note in ipairs(notes) do lines[#lines + 1] = ("%d. %s"):format(i, note) end
+  return table.concat(lines, "\n") .. "\n"
 end
 
 local function list_of_workloads(run)
@@ -140,14 +155,21 @@ local function list_of_workloads(run)
   return table.concat(lines, "\n") .. "\n"
 end
 
---- The whole as Markdown.
+--- Goals and ratios as Markdown.
 -- @tparam table all results
 -- @tparam table run what was run: workloads, clients, regimes, sizes
--- @tparam table about lines that say when and on what
+-- @tparam string about says when and on what
 function report.text(all, run, about)
-  local parts = { table.concat(about, "\n") .. "\n", table_of_goals(all, run) }
-  for _, regime in ipairs(run.regimes) do parts[#parts + 1] = tables_of(all, run, regime) end
+  local parts = { about .. "\n", table_of_goals(all, run) }
+  for _, regime in ipairs(run.regimes) do parts[#parts + 1] = ratios_of(all, run, regime) end
   parts[#parts + 1] = list_of_workloads(run)
+  return table.concat(parts, "\n")
+end
+
+--- What else was measured: latencies, processor time, memory.
+function report.details(all, run)
+  local parts = {}
+  for _, regime in ipairs(run.regimes) do parts[#parts + 1] = details_of(all, run, regime) end
   return table.concat(parts, "\n")
 end
 

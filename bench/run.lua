@@ -143,7 +143,7 @@ local function main()
   if options.json then report.write_json(options.json, all) end
   local text = report.text(all, run, machine.about(run.sizes))
   if options.readme then report.write_between(options.readme, text) end
-  print(text)
+  print(text .. "\n" .. report.details(all, run))
 end
 
 main()

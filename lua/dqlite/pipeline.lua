@@ -62,6 +62,21 @@ local function indexed(i, kind, reason, known)
   return err
 end
 
+local function new_item(i, known, entry, n)
+  return {
+    index = i,
+    known = known,
+    entry = entry,
+    n = n, -- parameters
+    rows = false, -- it is sent as a query
+    lead = 0, -- answers that come before its own, as in dqlite.schema
+    doubt = false, -- would a lost answer leave it in doubt?
+    refused = nil, -- the error, when it could not be sent
+    finalizing = 0, -- answers that come behind
+    preparing = nil, -- the cache's entry, when one of them is to its PREPARE
+  }
+end
+
 -- An entry as it is sent; everything that can be known to be wrong with it is
 -- found here, before the first one leaves.
 local function read_entry(conn, i, entry)
@@ -75,7 +90,7 @@ local function read_entry(conn, i, entry)
   local n = count_of(entry)
   if not n then errors.misuse(("entry %d of a pipeline: n is a count"):format(i)) end
   local _, wrong, why = core.check_params(known.numbering, params_of(entry, n))
-  if not wrong then return { index = i, known = known, entry = entry, n = n } end
+  if not wrong then return new_item(i, known, entry, n) end
   kind, reason = wrong, why
   if kind == "misuse" then errors.misuse(("entry %d of a pipeline: %s"):format(i, reason)) end
   return nil, indexed(i, kind, reason, known)
@@ -161,14 +176,16 @@ function Run:send(i)
   item.lead = unstable and schema.lead(conn) or 0
   local sent, entry = exchange.write(conn, known, nil, item.rows,
     params_of(item.entry, item.n))
-  schema.trail(conn, item.lead)
+  if item.lead > 0 then schema.trail(conn, item.lead) end
   if not sent then
     item.refused = entry
     return true
   end
-  item.doubt = conn.state:in_doubt(known)
+  item.doubt = known.writes and conn.state:in_doubt(known)
   if item.rows then conn.link.yields_rows = true end
-  item.finalizing, item.preparing = exchange.ride(conn, entry)
+  if entry or conn.cache.doomed[1] then
+    item.finalizing, item.preparing = exchange.ride(conn, entry)
+  end
   conn.link.queued = not self.received and conn.link.core:pending() or nil
   return true
 end
@@ -205,10 +222,11 @@ function Run:receive(i)
     self:fail(i, lost(self, item))
     return false
   end
-  local readable, wrong = schema.read_lead(conn, item.lead)
+  local readable, wrong = true, nil
+  if item.lead > 0 then readable, wrong = schema.read_lead(conn, item.lead) end
   local answer, err = nil, item.refused
   if readable and not err then answer, err = read_answer(self, item) end
-  schema.read_trail(conn, item.lead)
+  if item.lead > 0 then schema.read_trail(conn, item.lead) end
   if wrong then answer, err = nil, wrong end
   if answer then
     self.results[i] = answer
@@ -216,7 +234,7 @@ function Run:receive(i)
     conn.state:failed(item.known, err)
     self:fail(i, err)
   end
-  if item.preparing or item.finalizing then
+  if item.preparing or item.finalizing > 0 then
     exchange.read_riders(conn, item.finalizing, item.preparing)
   end
   if not conn.link.stream then return false end

@@ -1,6 +1,8 @@
 -- What the bench makes of its measurements.
+local cjson = require "cjson"
 local client = require "bench.client"
 local plan = require "bench.plan"
+local report = require "bench.report"
 local results = require "bench.results"
 local statistics = require "bench.statistics"
 
@@ -76,6 +78,69 @@ describe("bench", function()
       assert.is_true(known[goal.workload])
       assert.is_true(goal.most ~= nil or goal.least ~= nil)
     end
+  end)
+
+  describe("reports", function()
+    local path
+
+    local function read()
+      local file = assert(io.open(path))
+      local text = file:read "*a"
+      file:close()
+      return text
+    end
+
+    local function write(text)
+      local file = assert(io.open(path, "w"))
+      file:write(text)
+      file:close()
+    end
+
+    before_each(function() path = os.tmpname() end)
+    after_each(function() os.remove(path) end)
+
+    it("as JSON, what does not apply being null", function()
+      report.write_json(path, { { workload = "m", regime = "one_core", client = "c", ratio = 1,
+        ratio_min = 1, ratio_max = 1, ops_s = 10, cpu_ratio = 1, rss_mb = 2 } })
+      assert.same({ { workload = "m", regime = "one_core", client = "c", ratio = 1, ratio_min = 1,
+        ratio_max = 1, ops_s = 10, cpu_ratio = 1, rss_mb = 2, p50_us = cjson.null,
+        p99_us = cjson.null } }, cjson.decode(read()))
+    end)
+
+    it("between the marks of a file, and nowhere else", function()
+      write "before\n<!-- make bench begins -->\nold\n<!-- make bench ends -->\nbehind\n"
+      report.write_between(path, "new\n")
+      assert.equal("before\n<!-- make bench begins -->\nnew\n<!-- make bench ends -->\nbehind\n",
+        read())
+      write "no marks\n"
+      assert.has_error(function() report.write_between(path, "new\n") end)
+      assert.equal("no marks\n", read())
+    end)
+
+    it("a goal that was missed with its reason, once for all that share it", function()
+      local goals = require "bench.goals"
+      local run = { clients = { { name = "c" }, { name = "lua5.4-luv" } }, regimes = { "one_core" },
+        workloads = { { name = "b", what = "x" }, { name = "c_prep", what = "y" } } }
+      local all = {}
+      for _, name in ipairs { "b", "c_prep" } do
+        all[#all + 1] = { workload = name, regime = "one_core", client = "c", ratio = 1,
+          ratio_min = 1, ratio_max = 1, ops_s = 34567, cpu_ratio = 1 }
+        all[#all + 1] = { workload = name, regime = "one_core", client = "lua5.4-luv", ratio = 9,
+          ratio_min = 8, ratio_max = 10, ops_s = 1000, cpu_ratio = 1 }
+      end
+      local text = report.text(all, run, "when and where")
+      assert.matches("| b | one core | at most 1.25 time to C's | **lua5.4-luv 9.00** | missed: 1 |",
+        text, 1, true)
+      assert.matches("| c_prep | one core | at most 1.25 time to C's | **lua5.4-luv 9.00** |"
+        .. " missed: 1 |", text, 1, true)
+      assert.matches("at most 1.5 processor time to C's | lua5.4-luv 1.00 | met |", text, 1, true)
+      local reason
+      for _, goal in ipairs(goals) do
+        if goal.workload == "b" and goal.who == "luv" then reason = goal.reason end
+      end
+      assert.matches("\n1. " .. reason .. "\n", text, 1, true)
+      assert.matches("| b | 34,567 | 9.00 (8.00-10.00) |", text, 1, true)
+    end)
   end)
 
   it("says which client gave no result", function()
