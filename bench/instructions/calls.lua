@@ -35,6 +35,15 @@ end
 
 calls.rows_by_name, calls.rows_by_position = read "fetch", read "fetchall"
 
+function calls.rows_streamed(n)
+  local conn = canned.open(WIDE, wide())
+  for _ = 1, n, ROWS do
+    local rows = 0
+    for _ in conn:rows(WIDE, {}, { arrays = true, reuse = true }) do rows = rows + 1 end
+    assert(rows == ROWS)
+  end
+end
+
 function calls.execute(n)
   local text = "INSERT INTO point (id, name, score) VALUES (?, ?, ?)"
   local conn = canned.open_write(text, 1, "user 000001", 0.5)

@@ -10,7 +10,7 @@ local FEW, MANY = 920, 4600 -- operations; whole frames of 46 rows
 local build, update = arg[1], arg[2] == "update"
 
 local CORE = { "encode", "decode", "scan" }
-local LUA = { "query", "execute", "rows_by_name", "rows_by_position" }
+local LUA = { "query", "execute", "rows_by_name", "rows_by_position", "rows_streamed" }
 local INTERPRETERS = { "lua5.4", "luajit" }
 
 -- What a newer processor has would make libc count otherwise.

@@ -68,20 +68,6 @@ local function finish(self)
   return nil
 end
 
--- What it raises ("not enough memory") leaves the link broken.
-local function next_row(self)
-  local link, settings = self.conn.link, self.settings
-  local row, kind, reason
-  link.broken = true
-  if settings.arrays then
-    row, kind, reason = link.core:row_by_position(settings.null_by_position, self.into)
-  else
-    row, kind, reason = link.core:row_by_name(settings.null_by_name, self.columns, self.into)
-  end
-  link.broken = false
-  return row, kind, reason
-end
-
 local function check_step(self)
   local conn = self.conn
   if conn.link.owner or conn.link.broken then conn.link:check(self.settings.timeout) end
@@ -91,16 +77,39 @@ local function check_step(self)
   end
 end
 
-local function step(self)
-  if self.ended then return nil end
-  check_step(self)
-  while true do
-    local row, kind, reason = next_row(self)
-    if row then return row end
-    if kind then give_up(self, self.conn.link:fail(kind, reason, self.conn)) end
-    if self.last then return finish(self) end
-    local ok, err = read_next(self)
-    if not ok then give_up(self, err) end
+-- The frame has no more rows, or, with a kind of error, none that can be read. Is
+-- there another one?
+local function advance(self, kind, reason)
+  if kind then give_up(self, self.conn.link:fail(kind, reason, self.conn)) end
+  if self.last then return finish(self) end
+  local ok, err = read_next(self)
+  if not ok then give_up(self, err) end
+  return true
+end
+
+-- The step from row to row: what happens seldom is elsewhere. What reading a row
+-- raises ("not enough memory") leaves the link broken.
+local function iterator_of(self)
+  local conn, link, columns, into = self.conn, self.conn.link, self.columns, self.into
+  local session, settings = link.core, self.settings
+  local by_name, by_position = session.row_by_name, session.row_by_position
+  local name_null, position_null = settings.null_by_name, settings.null_by_position
+  return function()
+    if link.owner or link.broken or not link.stream or conn.live ~= self then
+      if self.ended then return nil end
+      check_step(self)
+    end
+    local row, kind, reason
+    repeat
+      link.broken = true
+      if columns then
+        row, kind, reason = by_name(session, name_null, columns, into)
+      else
+        row, kind, reason = by_position(session, position_null, into)
+      end
+      link.broken = false
+    until row or not advance(self, kind, reason)
+    return row
   end
 end
 
@@ -147,7 +156,7 @@ local function open(conn, settings, known, id, ...)
   end
   call.finish(conn, failed)
   if not started then return nil, failed end
-  return function() return step(self) end
+  return iterator_of(self)
 end
 
 -- A write holds the server's lock until its last row is read, and before 1.15
