@@ -7,6 +7,7 @@ local now = require "dqlite.core".now
 
 local POINTS = 10000 -- rows of the table `point`
 local DEPTH, CONNECTIONS, WORKERS, BATCH = 64, 8, 64, 16
+local WARM_UP = 0.1 -- seconds of the crowd, as Go's
 
 local POINT = "SELECT id, name, score FROM point WHERE id = ?"
 local INSERT = "INSERT INTO sink (n, m) VALUES (?, ?)"
@@ -50,17 +51,23 @@ local function time_each(fn, first)
   return samples
 end
 
--- fn(i) again and again; each call is `each` operations.
-local function measure(fn, each)
-  for i = 1, BATCH do fn(i) end -- to warm up
-  local calls, wall, cpu = 0, now(), os.clock()
-  local deadline = wall + seconds
+-- Calls fn(i) for some time, with i from first + 1 on. Answers how often.
+local function call_for(time, fn, first)
+  local calls, deadline = 0, now() + time
   repeat
-    for i = 1, BATCH do fn(calls + i) end
+    for i = 1, BATCH do fn(first + calls + i) end
     calls = calls + BATCH
   until now() >= deadline
+  return calls
+end
+
+-- The same as measured; each call is `each` operations.
+local function measure(fn, each)
+  local before = call_for(seconds / 5, fn, 0) -- to warm up
+  local wall, cpu = now(), os.clock()
+  local calls = call_for(seconds, fn, before)
   wall, cpu = now() - wall, os.clock() - cpu
-  print_result(calls * (each or 1), wall, cpu, timed and time_each(fn, calls) or nil)
+  print_result(calls * (each or 1), wall, cpu, timed and time_each(fn, before + calls) or nil)
 end
 
 local function measure_once(fn, operations, samples)
@@ -208,6 +215,12 @@ local function work(shared, deadline, samples, worker)
   end
 end
 
+local function work_all(shared, time, samples)
+  local tasks, deadline = {}, now() + time
+  for i = 1, WORKERS do tasks[i] = dqlite.spawn(work, shared, deadline, samples, i) end
+  for i = 1, WORKERS do tasks[i]:wait() end
+end
+
 function workloads.g()
   local shared = setmetatable({
     luv = require "dqlite.loop.luv",
@@ -217,11 +230,10 @@ function workloads.g()
     last = 0,
   }, Shared)
   for i = 1, CONNECTIONS do shared.free[i] = assert(open():prepare(POINT)) end
-  local tasks, samples = {}, {}
+  work_all(shared, WARM_UP, {})
+  local samples = {}
   measure_once(function()
-    local deadline = now() + seconds
-    for i = 1, WORKERS do tasks[i] = dqlite.spawn(work, shared, deadline, samples, i) end
-    for i = 1, WORKERS do tasks[i]:wait() end
+    work_all(shared, seconds, samples)
     return #samples
   end, nil, samples)
 end

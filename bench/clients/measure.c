@@ -114,18 +114,27 @@ static void time_each(const struct task *task, operation *fn, void *context,
   }
 }
 
+/* How many calls there were. */
+static uint64_t call_for(double seconds, operation *fn, void *context,
+                         uint64_t first)
+{
+  uint64_t calls = 0;
+  double deadline = now() + seconds;
+  while (now() < deadline) {
+    for (int i = 0; i < BATCH; i++) fn(context, first + calls++);
+  }
+  return calls;
+}
+
 void measure(const struct task *task, operation *fn, void *context,
              uint64_t each)
 {
-  uint64_t calls = 0;
   struct samples samples = {0};
-  for (uint64_t i = 0; i < BATCH; i++) fn(context, i); /* to warm up */
+  uint64_t before = call_for(task->seconds / 5, fn, context, 0); /* warm up */
   struct usage begin = used();
-  while (now() < begin.wall + task->seconds) {
-    for (int i = 0; i < BATCH; i++) fn(context, BATCH + calls++);
-  }
+  uint64_t calls = call_for(task->seconds, fn, context, before);
   struct usage end = used();
-  if (task->timed) time_each(task, fn, context, BATCH + calls, &samples);
+  if (task->timed) time_each(task, fn, context, before + calls, &samples);
   print_result(calls * each, begin, end, &samples);
   free(samples.seconds);
 }

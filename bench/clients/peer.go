@@ -90,21 +90,26 @@ func (t *task) timeEach(fn func(int), first int) []time.Duration {
 	return samples
 }
 
-func (t *task) measure(fn func(int)) {
-	for i := 0; i < batch; i++ { // to warm up
-		fn(i)
-	}
-	calls, begin, cpu := 0, time.Now(), processor()
-	for deadline := begin.Add(t.duration); time.Now().Before(deadline); {
+// Answers how many calls there were.
+func callFor(duration time.Duration, fn func(int), first int) int {
+	calls := 0
+	for deadline := time.Now().Add(duration); time.Now().Before(deadline); {
 		for i := 0; i < batch; i++ {
-			fn(calls)
+			fn(first + calls)
 			calls++
 		}
 	}
+	return calls
+}
+
+func (t *task) measure(fn func(int)) {
+	before := callFor(t.duration/5, fn, 0) // to warm up
+	begin, cpu := time.Now(), processor()
+	calls := callFor(t.duration, fn, before)
 	wall, used := time.Since(begin), processor()-cpu
 	var samples []time.Duration
 	if t.timed {
-		samples = t.timeEach(fn, calls)
+		samples = t.timeEach(fn, before+calls)
 	}
 	printResult(calls, wall, used, samples)
 }
