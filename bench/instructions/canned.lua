@@ -22,11 +22,11 @@ function Stream.send(_, session)
   return true
 end
 
--- The first answers once each; the last one again and again.
+-- What comes first once; then one answer after the other, again and again.
 function Stream:recv(session)
   local i = self.next
-  session:feed(self.answers[i])
-  if i < #self.answers then self.next = i + 1 end
+  self.next = i + 1
+  session:feed(self.first[i] or self.answers[(i - 1) % #self.answers + 1])
   return true
 end
 
@@ -52,11 +52,12 @@ end
 
 -- The first two uses of a text, after which it is prepared, are behind the
 -- connection.
-local function open(use, answer, ...)
+local function open(use, answers, ...)
   local prepared = frame("STMT", { db = 0, stmt = 0, params = select("#", ...) })
   local stream = setmetatable({
-    answers = { OPENING, answer, answer .. prepared, answer },
-    next = 1,
+    first = { OPENING, answers[1], answers[1] .. prepared },
+    answers = answers,
+    next = 1, -- counts the receives
   }, Stream)
   local conn = assert(dqlite.connect(ADDRESS, { loop = loop_of(stream) }))
   for _ = 1, 2 do assert(use(conn, ...)) end
@@ -65,10 +66,10 @@ end
 
 --- A connection that reads.
 -- @tparam string text of the query, which it has prepared
--- @tparam string answer the bytes of each
+-- @tparam {string,...} answers
 -- @param ... parameters
-function canned.open(text, answer, ...)
-  return open(function(conn, ...) return conn:fetchall(text, ...) end, answer, ...)
+function canned.open(text, answers, ...)
+  return open(function(conn, ...) return conn:fetchall(text, ...) end, answers, ...)
 end
 
 --- A connection that writes.
@@ -76,7 +77,7 @@ end
 -- @param ... parameters
 function canned.open_write(text, ...)
   return open(function(conn, ...) return conn:execute(text, ...) end,
-    frame("RESULT", { last_insert_id = 1, rows_affected = 1 }), ...)
+    { frame("RESULT", { last_insert_id = 1, rows_affected = 1 }) }, ...)
 end
 
 return canned
