@@ -362,7 +362,7 @@ $(BUILD)/bench/c: $(limit_sources) $(wildcard bench/clients/*.h)
 	$(call say,compile $@)
 	$(quiet)$(bench_compile) -o $@ $(limit_sources)
 
-$(BUILD)/bench/sqlite: $(sqlite_sources) bench/clients/measure.h
+$(BUILD)/bench/sqlite: $(sqlite_sources) $(wildcard bench/clients/*.h)
 	@mkdir -p $(@D)
 	$(call say,compile $@)
 	$(quiet)$(bench_compile) -o $@ $(sqlite_sources) -lsqlite3

@@ -4,7 +4,7 @@
 
 local LAYER = "of some 5 us over C 3 are the Lua layer (400 bytecodes), 2 the way into C and back"
 local LUV = LAYER .. "; luv adds epoll_wait, a callback and two coroutine switches"
-local SERVER = "the server's own 13 us for each request, six system calls: 76,000 a second were the"
+local SERVER = "the server's own 13 us for each request, six system calls: 75,000 a second were the"
   .. " most that it answered, whenever it was acknowledged"
 local ROWS = "four fifths of a row's instructions are Lua's own: strings, tables, the collector;"
   .. " LuaJIT also gives memory back between collections and takes it anew, some 10 us a page here"
@@ -25,7 +25,7 @@ return {
   { workload = "c_prep", regime = "one_core", who = "blocking", most = 1.10, reason = LAYER },
   { workload = "c_prep", regime = "one_core", who = "luv", most = 1.25, reason = LUV },
   { workload = "d", regime = "one_core", most = 1.05,
-    reason = "as (b); the node's snapshots make this one vary" },
+    reason = "as (b); the spread is wider than the miss" },
   { workload = "e", regime = "one_core", most = 1.05, reason = "as (b)" },
   { workload = "e_many", regime = "two_cores", most = 0.25, reason = SERVER },
   { workload = "f_rows", regime = "one_core", most = 1.35, reason = ROWS },

@@ -7,15 +7,11 @@
 
 #include "frames.h"
 #include "measure.h"
+#include "workloads.h"
 
-#define POINTS 10000 /* rows of the table `point` */
 #define DEPTH 64
 #define CONNECTIONS 8
 #define WORKERS 64
-
-#define POINT "SELECT id, name, score FROM point WHERE id = ?"
-#define INSERT "INSERT INTO sink (n, m) VALUES (?, ?)"
-#define WIDE "SELECT id, name, score, size, data, note FROM wide LIMIT ?"
 
 struct client {
   struct wire *wire;

@@ -7,12 +7,7 @@
 #include <string.h>
 
 #include "measure.h"
-
-#define POINTS 10000 /* rows of the table `point` */
-
-#define POINT "SELECT id, name, score FROM point WHERE id = ?"
-#define INSERT "INSERT INTO sink (n, m) VALUES (?, ?)"
-#define WIDE "SELECT id, name, score, size, data, note FROM wide LIMIT ?"
+#include "workloads.h"
 
 struct client {
   sqlite3 *db;
