@@ -1,9 +1,9 @@
--- lua node_process.lua DIR ADDRESS [ID]
+-- lua node_process.lua DIR ADDRESS [ID [LATENCY]]
 --
 -- A node in a process of its own, whose life hangs on its standard input:
 -- prints "ready ADDRESS" (with the port taken for port 0) once it serves, and
--- stops when the input ends. Exit status 1 and the error on standard error
--- where it cannot start or stop.
+-- stops when the input ends. LATENCY is in seconds. Exit status 1 and the error
+-- on standard error where it cannot start or stop.
 
 local node = require "dqlite.node"
 
@@ -12,10 +12,10 @@ local function fail(err)
   os.exit(1)
 end
 
-local dir, address, id = arg[1], arg[2], arg[3]
-if not address then fail "usage: lua node_process.lua DIR ADDRESS [ID]" end
+local dir, address, id, latency = arg[1], arg[2], arg[3], tonumber(arg[4])
+if not address then fail "usage: lua node_process.lua DIR ADDRESS [ID [LATENCY]]" end
 
-local server, err = node.new { dir = dir, address = address, id = id }
+local server, err = node.new { dir = dir, address = address, id = id, latency = latency }
 if not server then fail(err) end
 
 local ok
