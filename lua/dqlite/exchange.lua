@@ -6,6 +6,7 @@
 -- under way `begun`, `deadline`, `busy_until`, `reading`, `sql`, `write`.
 -- @module dqlite.exchange
 
+local core = require "dqlite.core"
 local errors = require "dqlite.error"
 local features = require "dqlite.features"
 local result = require "dqlite.result"
@@ -177,7 +178,7 @@ end
 function exchange.wait_busy(conn, known, err)
   local link = conn.link
   if not is_repeatable(conn, known, err) then return false end
-  local pause = SHORTEST_WAIT + math.random() * (LONGEST_WAIT - SHORTEST_WAIT)
+  local pause = SHORTEST_WAIT + core.random() * (LONGEST_WAIT - SHORTEST_WAIT)
   if link.loop.now() + pause >= (conn.busy_until or last_try(conn)) then return false end
   local slept, lost = link:pause(pause)
   return slept or false, lost

@@ -1,5 +1,6 @@
 /* dqlite.core: everything the Lua layer needs of C. Not a public interface:
  * it changes with the Lua files that come with it. */
+#include "lua/file.h"
 #include "lua/list.h"
 #include "lua/params.h"
 #include "lua/scan.h"
@@ -26,5 +27,6 @@ int luaopen_dqlite_core(lua_State *L)
   dql_register_wire(L);
   dql_register_session(L);
   dql_register_sock(L);
+  dql_register_file(L);
   return 1;
 }
