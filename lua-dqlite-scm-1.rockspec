@@ -35,6 +35,7 @@ build = {
     ["dqlite.loop.deadlines"] = "lua/dqlite/loop/deadlines.lua",
     ["dqlite.loop.dial"] = "lua/dqlite/loop/dial.lua",
     ["dqlite.loop.luv"] = "lua/dqlite/loop/luv.lua",
+    ["dqlite.loop.turns"] = "lua/dqlite/loop/turns.lua",
     ["dqlite.loop.waits"] = "lua/dqlite/loop/waits.lua",
     ["dqlite.loops"] = "lua/dqlite/loops.lua",
     ["dqlite.many"] = "lua/dqlite/many.lua",

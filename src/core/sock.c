@@ -32,6 +32,8 @@
 #define KEEP_COUNT 3 /* of them, where there is no such limit in time: */
 #define USER_TIMEOUT 30000 /* ms that data or a probe may be unacknowledged */
 
+#define LEAST_WAIT 100 /* ms, of a wait that a receive's time is changed for */
+
 void dqc_sock_init(struct dqc_sock *sock)
 {
   memset(sock, 0, sizeof *sock);
@@ -157,6 +159,13 @@ int dqc_sock_connected(struct dqc_sock *sock)
   return cause ? DQC_EOS : DQC_DONE;
 }
 
+int dqc_sock_block(struct dqc_sock *sock)
+{
+  int flags = fcntl(sock->fd, F_GETFL);
+  if (flags < 0) return DQC_EOS;
+  return fcntl(sock->fd, F_SETFL, flags & ~O_NONBLOCK) ? DQC_EOS : DQC_DONE;
+}
+
 /* ---- bytes ---- */
 
 /* The servers leave Nagle's algorithm on, so the second frame of an answer
@@ -198,10 +207,12 @@ int dqc_sock_recv(struct dqc_sock *sock, uint8_t *room, size_t size, size_t *n)
 }
 
 /* A receive that sleeps in the kernel spares the call to poll. It must not
- * sleep longer than the caller has time, and its time is changed seldom. */
+ * sleep longer than the caller has time, and its time is changed seldom: not
+ * for what is left of a wait. */
 static void set_patience(struct dqc_sock *sock, int timeout)
 {
-  if (sock->patience > 0 && timeout / 8 <= sock->patience) return;
+  int too_long = sock->patience > timeout && timeout >= LEAST_WAIT;
+  if (sock->patience > 0 && timeout / 8 <= sock->patience && !too_long) return;
   int patience = timeout / 2;
   if (patience < 1) return;
   if (!set_time(sock->fd, SO_RCVTIMEO, patience)) sock->patience = patience;
@@ -238,20 +249,57 @@ int dqc_sock_send(struct dqc_sock *sock, struct dqc_bytes bytes, size_t *n)
   return errno == EPIPE || errno == ECONNRESET ? DQC_ECLOSED : DQC_EOS;
 }
 
+/* ---- waiting ---- */
+
+static short events_of(int wanted)
+{
+  short events = 0;
+  if (wanted & DQC_WANT_READ) events |= POLLIN;
+  if (wanted & DQC_WANT_WRITE) events |= POLLOUT;
+  return events;
+}
+
+/* An error or a hang-up shows in the call that was waited for. */
+static int ready_of(short events)
+{
+  int ready = 0;
+  if (events & (POLLIN | POLLERR | POLLHUP)) ready |= DQC_WANT_READ;
+  if (events & (POLLOUT | POLLERR | POLLHUP)) ready |= DQC_WANT_WRITE;
+  return ready;
+}
+
+static int poll_all(struct pollfd *fds, size_t n, int timeout)
+{
+  int found = poll(fds, (nfds_t)n, timeout);
+  if (found == 0 || (found < 0 && errno == EINTR)) return DQC_ETIMEOUT;
+  return found < 0 ? DQC_EOS : DQC_DONE;
+}
+
 int dqc_sock_wait(struct dqc_sock *sock, int wanted, int timeout, int *ready)
 {
-  struct pollfd p = {sock->fd, 0, 0};
+  struct pollfd fd = {sock->fd, events_of(wanted), 0};
   *ready = 0;
-  if (wanted & DQC_WANT_READ) p.events |= POLLIN;
-  if (wanted & DQC_WANT_WRITE) p.events |= POLLOUT;
-  int n = poll(&p, 1, timeout);
-  if (n == 0 || (n < 0 && errno == EINTR)) return DQC_ETIMEOUT;
-  if (n < 0) return DQC_EOS;
-  /* An error or a hang-up shows in the call that was waited for. */
-  if (p.revents & (POLLIN | POLLERR | POLLHUP)) *ready |= DQC_WANT_READ;
-  if (p.revents & (POLLOUT | POLLERR | POLLHUP)) *ready |= DQC_WANT_WRITE;
-  *ready &= wanted;
-  return DQC_DONE;
+  int rc = poll_all(&fd, 1, timeout);
+  if (!rc) *ready = ready_of(fd.revents) & wanted;
+  return rc;
+}
+
+int dqc_sock_poll(struct dqc_poll *list, size_t n, int timeout)
+{
+  struct pollfd fds[DQC_POLL_MAX];
+  if (n > DQC_POLL_MAX) n = DQC_POLL_MAX;
+  for (size_t i = 0; i < n; i++) {
+    fds[i].fd = list[i].sock->fd;
+    fds[i].events = events_of(list[i].wanted);
+    fds[i].revents = 0;
+    list[i].ready = fds[i].fd < 0 ? list[i].wanted : 0;
+    if (fds[i].fd < 0) timeout = 0;
+  }
+  int rc = poll_all(fds, n, timeout);
+  for (size_t i = 0; i < n; i++) {
+    list[i].ready |= ready_of(fds[i].revents) & list[i].wanted;
+  }
+  return rc;
 }
 
 int dqc_sock_alive(struct dqc_sock *sock)

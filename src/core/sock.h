@@ -1,7 +1,7 @@
 /* A stream socket: connect step, send, receive, wait. The only file that
- * knows sockets. Nothing here waits but dqc_sock_wait, dqc_sock_recv_wait,
- * dqc_sock_lookup and dqc_sock_connect with patience, which only the blocking
- * loop calls. */
+ * knows sockets. Nothing here waits but dqc_sock_wait, dqc_sock_poll,
+ * dqc_sock_recv_wait, dqc_sock_lookup and dqc_sock_connect with patience, which
+ * only the blocking loop calls. */
 #ifndef DQC_SOCK_H
 #define DQC_SOCK_H
 
@@ -35,6 +35,10 @@ int dqc_sock_connect(struct dqc_sock *sock, const struct dqc_addr *addr,
 /* What became of the attempt: DQC_DONE or DQC_EOS. */
 int dqc_sock_connected(struct dqc_sock *sock);
 
+/* Makes a socket that was non-blocking one for dqc_sock_recv_wait. DQC_DONE or
+ * DQC_EOS. */
+int dqc_sock_block(struct dqc_sock *sock);
+
 /* DQC_DONE with *n >= 1, DQC_WANT_READ, DQC_ECLOSED, DQC_EOS. */
 int dqc_sock_recv(struct dqc_sock *sock, uint8_t *room, size_t size,
                   size_t *n);
@@ -50,6 +54,18 @@ int dqc_sock_send(struct dqc_sock *sock, struct dqc_bytes bytes, size_t *n);
 /* Waits for what is wanted, a set of bits: DQC_WANT_READ, DQC_WANT_WRITE.
  * DQC_DONE with *ready, DQC_ETIMEOUT (also early, after a signal), DQC_EOS. */
 int dqc_sock_wait(struct dqc_sock *sock, int wanted, int timeout, int *ready);
+
+/* One of several sockets to wait for. */
+struct dqc_poll {
+  const struct dqc_sock *sock; /* one that is closed is ready for anything */
+  int wanted;
+  int ready;
+};
+
+#define DQC_POLL_MAX 64
+
+/* As dqc_sock_wait, for up to DQC_POLL_MAX sockets; sets `ready` of each. */
+int dqc_sock_poll(struct dqc_poll *list, size_t n, int timeout);
 
 /* Is the peer still there, with nothing to say? Without a round trip. */
 int dqc_sock_alive(struct dqc_sock *sock);

@@ -84,6 +84,14 @@ static int sock_connect(lua_State *L)
   return rc < 0 ? push_error(L, rc) : push_bool(L, rc == DQC_DONE);
 }
 
+/* block() -> true | nil, kind, reason: after a connect without seconds, a socket
+ * for recv_wait */
+static int sock_block(lua_State *L)
+{
+  int rc = dqc_sock_block(check_open(L));
+  return rc ? push_error(L, rc) : push_bool(L, 1);
+}
+
 /* connected() -> true | nil, kind, reason */
 static int sock_connected(lua_State *L)
 {
@@ -140,21 +148,66 @@ static int sock_send(lua_State *L)
   }
 }
 
+static int wanted_by(const char *letters)
+{
+  int wanted = 0;
+  if (strchr(letters, 'r')) wanted |= DQC_WANT_READ;
+  if (strchr(letters, 'w')) wanted |= DQC_WANT_WRITE;
+  return wanted;
+}
+
 /* wait(wanted, seconds) -> readable, writable (both false when the time is
  * over, or early after a signal) | nil, kind, reason. `wanted` is "r", "w" or
  * "rw". */
 static int sock_wait(lua_State *L)
 {
   struct dqc_sock *sock = check_open(L);
-  const char *letters = luaL_checkstring(L, 2);
-  int wanted = 0, ready;
-  if (strchr(letters, 'r')) wanted |= DQC_WANT_READ;
-  if (strchr(letters, 'w')) wanted |= DQC_WANT_WRITE;
+  int wanted = wanted_by(luaL_checkstring(L, 2)), ready;
   int rc = dqc_sock_wait(sock, wanted, milliseconds(L, 3), &ready);
   if (rc && rc != DQC_ETIMEOUT) return push_error(L, rc);
   lua_pushboolean(L, ready & DQC_WANT_READ);
   lua_pushboolean(L, ready & DQC_WANT_WRITE);
   return 2;
+}
+
+/* One wait of poll's list: { sock =, wanted = }. Both stay where they are as
+ * long as the list holds them. */
+static void read_wait(lua_State *L, int list, int i, struct dqc_poll *wait)
+{
+  lua_rawgeti(L, list, i);
+  lua_getfield(L, -1, "sock");
+  wait->sock = dql_checkclass(L, -1, CLASS);
+  lua_getfield(L, -2, "wanted");
+  wait->wanted = wanted_by(luaL_checkstring(L, -1));
+  lua_pop(L, 3);
+}
+
+static void set_ready(lua_State *L, int list, const struct dqc_poll *waits,
+                      int n)
+{
+  for (int i = 0; i < n; i++) {
+    if (!waits[i].ready) continue;
+    lua_rawgeti(L, list, i + 1);
+    lua_pushboolean(L, 1);
+    lua_setfield(L, -2, "ready");
+    lua_pop(L, 1);
+  }
+}
+
+/* poll(list, n, seconds) -> true | nil, kind, reason: waits for the first n of
+ * a list of waits, POLL_MAX of them at most, until the time is over or one of
+ * them is ready; sets their `ready` */
+static int poll_list(lua_State *L)
+{
+  struct dqc_poll waits[DQC_POLL_MAX];
+  luaL_checktype(L, 1, LUA_TTABLE);
+  int n = (int)luaL_checkinteger(L, 2), timeout = milliseconds(L, 3);
+  luaL_argcheck(L, n >= 0 && n <= DQC_POLL_MAX, 2, "too many waits");
+  for (int i = 0; i < n; i++) read_wait(L, 1, i + 1, &waits[i]);
+  int rc = dqc_sock_poll(waits, (size_t)n, timeout);
+  if (rc && rc != DQC_ETIMEOUT) return push_error(L, rc);
+  set_ready(L, 1, waits, n);
+  return push_bool(L, 1);
 }
 
 static int sock_alive(lua_State *L)
@@ -263,6 +316,7 @@ void dql_register_sock(lua_State *L)
   static const luaL_Reg metamethods[] = {{"__gc", sock_close}, {NULL, NULL}};
   static const luaL_Reg methods[] = {{"connect", sock_connect},
                                      {"connected", sock_connected},
+                                     {"block", sock_block},
                                      {"recv", sock_recv},
                                      {"recv_wait", sock_recv_wait},
                                      {"send", sock_send},
@@ -272,14 +326,14 @@ void dql_register_sock(lua_State *L)
                                      {"peer", sock_peer},
                                      {"close", sock_close},
                                      {NULL, NULL}};
-  static const luaL_Reg functions[] = {{"socket", new_socket},
-                                       {"parse_address", parse_address},
-                                       {"lookup", lookup},
-                                       {"unused_port", unused_port},
-                                       {"now", now},
-                                       {"sleep", sleep_for},
-                                       {NULL, NULL}};
+  static const luaL_Reg functions[] = {
+      {"socket", new_socket}, {"parse_address", parse_address},
+      {"lookup", lookup},     {"unused_port", unused_port},
+      {"poll", poll_list},    {"now", now},
+      {"sleep", sleep_for},   {NULL, NULL}};
   dql_newclass(L, CLASS, metamethods, methods);
   lua_pop(L, 1);
   dql_setfuncs(L, functions);
+  lua_pushinteger(L, DQC_POLL_MAX);
+  lua_setfield(L, -2, "POLL_MAX");
 }

@@ -12,6 +12,9 @@ local function with_port(ip, port)
   return (ip:find(":", 1, true) and "[%s]:%d" or "%s:%d"):format(ip, port)
 end
 
+-- What the other addresses are not tried after: a foreign resume, an interrupt.
+local FINAL = { misuse = true, closed = true }
+
 -- Every address of a name, each with a fair share of the time that is left.
 local function dial_any(ips, port, deadline, connect_to)
   local reasons, kind = {}, nil
@@ -19,7 +22,7 @@ local function dial_any(ips, port, deadline, connect_to)
     local now = core.now()
     local share = (deadline - now) / (#ips - i + 1)
     local stream, problem, reason = connect_to(with_port(ip, port), now + share)
-    if stream or problem == "misuse" then return stream, problem, reason end
+    if stream or FINAL[problem] then return stream, problem, reason end
     kind = problem
     reasons[i] = #ips > 1 and ip .. ": " .. reason or reason
   end

@@ -55,8 +55,10 @@ local Cond = {}
 Cond.__index = Cond
 
 --- A condition that coroutines wait for, first come, first served.
-function luv.cond()
+-- @tparam[opt] function on_close called when a coroutine is closed while it waits
+function luv.cond(on_close)
   return setmetatable({
+    on_close = on_close,
     queue = {}, -- of waits, from `first` to `last`
     first = 1,
     last = 0,
@@ -79,6 +81,11 @@ local function leave(wait)
   if i > self.last then return end
   for k = i, self.last do queue[k] = queue[k + 1] end
   self.last = self.last - 1
+end
+
+local function closed(wait)
+  leave(wait)
+  if wait.cond.on_close then wait.cond.on_close() end
 end
 
 local function wake_signalled(wait)
@@ -111,7 +118,7 @@ function Cond:wait(deadline)
     self.signalled = false
     return true
   end
-  local wait = waits.new(leave)
+  local wait = waits.new(closed)
   wait.cond, wait.signalled = self, false
   self.last = self.last + 1
   self.queue[self.last] = wait
@@ -289,12 +296,13 @@ local function wait_connected(stream, deadline)
   return done, "connect", reason
 end
 
-local function connect(sock, address, deadline)
+local function connect(sock, address, deadline, hold)
   local done, kind, reason = sock:connect(address)
   if done == nil then return nil, "connect", reason end
   local stream, why = new_stream(sock)
   if not stream then return nil, "connect", why end
   if not done then
+    if hold then hold(stream) end
     stream.wait = waits.new(function() stream:close() end) -- nobody else knows it yet
     done, kind, reason = wait_connected(stream, deadline)
     stream.wait = {}
@@ -304,9 +312,9 @@ local function connect(sock, address, deadline)
   return nil, kind, reason
 end
 
-local function connect_to(address, deadline)
+local function connect_to(address, deadline, hold)
   local sock = core.socket()
-  local stream, kind, reason = connect(sock, address, deadline)
+  local stream, kind, reason = connect(sock, address, deadline, hold)
   if not stream then sock:close() end
   return stream, kind, reason
 end
@@ -337,9 +345,13 @@ end
 --- Dials an address; of a host name every address that it has.
 -- @tparam string address as in dqlite.connect
 -- @tparam number deadline of now()
+-- @tparam[opt] function hold called with the stream that is being connected, which
+-- can be closed then
 -- @return a stream, or nil with the kind of the error and its reason
-function luv.connect(address, deadline)
-  return dial(address, deadline, lookup, connect_to)
+function luv.connect(address, deadline, hold)
+  return dial(address, deadline, lookup, function(ip, until_then)
+    return connect_to(ip, until_then, hold)
+  end)
 end
 
 return luv
