@@ -14,8 +14,6 @@ local features = require "dqlite.features"
 local helpers = require "dqlite.helpers"
 local loops = require "dqlite.loops"
 local many = require "dqlite.many"
-local open = require "dqlite.open"
-local options = require "dqlite.options"
 local pipeline = require "dqlite.pipeline"
 local rows = require "dqlite.rows"
 local script = require "dqlite.script"
@@ -30,17 +28,13 @@ Connection.__name = "dqlite.connection"
 
 local connection = {}
 
---- Connects (see dqlite.connect).
--- @tparam string address of one node
--- @tparam[opt] table opts options
--- @treturn table|nil the connection
--- @treturn table|nil the error
-function connection.connect(address, opts)
-  local settings = options.connect(opts)
-  local link, err = open(address, settings)
-  if not link then return nil, err end
+--- A connection over a link whose database is open.
+-- @tparam table link from dqlite.open
+-- @tparam table settings from dqlite.options
+-- @treturn table
+function connection.new(link, settings)
   return setmetatable({
-    address = address,
+    address = link.address,
     database = settings.database,
     settings = settings,
     link = link,

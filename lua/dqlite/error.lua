@@ -183,6 +183,11 @@ function Error.__concat(a, b)
   return tostring(a) .. tostring(b)
 end
 
+--- Is it the name of a kind of error?
+function errors.is_kind(name)
+  return KINDS[name] or false
+end
+
 --- Makes an error value.
 -- @tparam table fields `kind` and `message`, and what else is known; the
 -- three booleans are false where they are left out
@@ -231,7 +236,7 @@ end
 --- Makes the error of a request whose answer will never come.
 -- @tparam string kind "timeout", "closed" or "protocol"
 -- @tparam string message what happened
--- @tparam table about as in from_failure
+-- @tparam table about as in from_failure, and `leader`: who leads by now
 -- @treturn table the error
 function errors.lost(kind, message, about)
   return errors.new {
@@ -239,6 +244,7 @@ function errors.lost(kind, message, about)
     message = message,
     address = about.address,
     sql = about.sql,
+    leader = about.leader,
     fatal = true,
     retryable = not about.write,
     ambiguous = about.write,

@@ -6,9 +6,11 @@
 --
 -- @module dqlite
 
-local connection = require "dqlite.connection"
+local clusters = require "dqlite.cluster"
 local core = require "dqlite.core"
+local policy = require "dqlite.policy"
 local session = require "dqlite.session"
+local store = require "dqlite.store"
 local tasks = require "dqlite.task"
 local values = require "dqlite.values"
 local wire = require "dqlite.wire"
@@ -21,30 +23,51 @@ local dqlite = {
   int64 = values.int64,
   list = values.list,
   quote_name = values.quote_name,
+  policy = policy,
   session = session,
+  store = store,
   wire = wire,
 }
 
 assert(core._VERSION == dqlite._VERSION,
   "dqlite: the C module and the Lua files are of different versions")
 
---- Connects to one node and opens a database. The version, LEADER, CLIENT and
--- OPEN leave in one write. While the node knows no leader it is asked again.
+--- Connects to the leader of a cluster and opens a database: whichever node is
+-- given, the leader is looked for until the deadline. To a node that leads, that
+-- takes one round trip. Connections to the same addresses share a search, and what
+-- it has found (dqlite.cluster does that for anything else).
 -- @function connect
--- @tparam string where "host:port", "[::1]:9001", "/path/to/socket" or
--- "@abstract"
+-- @tparam string|table where "host:port", "[::1]:9001", "/path/to/socket" or
+-- "@abstract"; a list of those; a store (see dqlite.store); a cluster. One address
+-- alone that cannot be reached is an error at once
 -- @tparam[opt] table opts `database` ("default"), `timeout` (15 seconds for
--- each call), `connect_timeout` (2 seconds for the dial and LEADER), `loop` ("blocking" or "luv";
+-- each call, and for the search), `connect_timeout` (2 seconds for the dial and LEADER of
+-- one node), `loop` ("blocking" or "luv";
 -- left out: luv in a coroutine while its loop runs, else blocking),
 -- `busy_timeout` (5 seconds that a statement waits for another writer),
 -- `statement_cache` (64 texts; 0: none), `null`, `int64`, `blobs`, `dates`,
 -- `array_mt`, `max_message_size` (64 MiB), `max_result_bytes` (256 MiB),
--- `max_rows`, `direct` (do not compare the leader's address with `where`)
+-- `max_rows`, `direct` (exactly that node, whoever leads), `redirect` (a list of the
+-- addresses that may be dialled, or a function that allows them; see dqlite.policy),
+-- `translate(address)` (from the address that the cluster knows a node by to the one
+-- to dial; called with every address), `dial(address, deadline)` (a stream, as
+-- DEVELOPMENT.md has it, in place of a socket), `refresh` (write the nodes that the
+-- leader names to the store)
 -- @treturn table|nil a connection
--- @treturn table|nil the error: "connect", "timeout", "no_leader",
--- "not_leader" (its field `leader` says who is) or "value" for a name that
--- would take the server down (hazards.md)
-dqlite.connect = connection.connect
+-- @treturn table|nil the error: "no_leader" (what each node has answered, and whether
+-- a quorum is missing), "policy", "connect" or "timeout" for one address alone,
+-- "value" for a malformed address or a name of a database that would take the
+-- server down (hazards.md); with `direct`: "not_leader" from the first call on
+dqlite.connect = clusters.connect
+
+--- Makes a cluster: the way to its leader and its administration (see
+-- dqlite.cluster). No input or output until it is used.
+-- @function cluster
+-- @tparam string|table where as for connect
+-- @tparam[opt] table opts as for connect: of its connections
+-- @treturn table|nil a cluster
+-- @treturn table|nil an error of kind "value" for a malformed address
+dqlite.cluster = clusters.new
 
 --- Runs a function in a coroutine under luv (see dqlite.task).
 -- @function run

@@ -3,6 +3,7 @@
 -- @module dqlite.link
 
 local core = require "dqlite.core"
+local dial = require "dqlite.dial"
 local errors = require "dqlite.error"
 local finalizer = require "dqlite.finalizer"
 local loops = require "dqlite.loops"
@@ -29,9 +30,10 @@ end
 --- A link that is not dialled yet: requests can be queued.
 -- @tparam string address whom to dial
 -- @tparam table settings from dqlite.options
+-- @tparam[opt] string name that the cluster knows the node by, where it is another
 -- @treturn table|nil the link
 -- @treturn table|nil an error of kind "value" for a malformed address
-function links.new(address, settings)
+function links.new(address, settings, name)
   if type(address) ~= "string" then
     errors.misuse("an address is a string, not a " .. type(address))
   end
@@ -46,7 +48,14 @@ function links.new(address, settings)
   loops.check_wait(loop)
   return setmetatable({
     address = address,
+    name = name or address,
     loop = loop,
+    dialler = settings.dial, -- the user's own
+    dialling = nil, -- the stream that is being connected
+    watch = nil, -- minds the leader while an answer is overdue (dqlite.watch)
+    leader_name = nil, -- how the node names itself, when it has said that it leads
+    members = nil, -- of the cluster, as the node has said
+    overtaken = nil, -- by what leader, once the watch has found one
     core = core.session(settings.max_message_size),
     stream = nil, -- from dial to close
     owner = nil, -- the coroutine whose call is under way
@@ -69,7 +78,9 @@ end
 -- @treturn true|nil
 -- @treturn table|nil the error
 function Link:dial(deadline)
-  local stream, kind, reason = self.loop.connect(self.address, deadline)
+  local stream, kind, reason = dial(self.loop, self.dialler, self.address, deadline,
+    function(begun) self.dialling = begun end)
+  self.dialling = nil
   if not stream then
     if kind == "misuse" then errors.misuse(reason) end
     return nil, self:fail(kind, reason)
@@ -121,9 +132,11 @@ end
 -- @treturn table the error
 function Link:fail(kind, reason, about)
   self.unsent = is_unsent(self)
+  if self.overtaken and kind == "closed" then kind = "not_leader" end
   local write = about and about.write and not self.unsent or false
   local err = errors.lost(kind, reason,
-    { address = self.address, sql = about and about.sql, write = write })
+    { address = self.address, sql = about and about.sql, write = write, leader = self.overtaken })
+  if self.watch then self.watch:lost(self) end
   if self.draining then return err end
   if has_rows_due(self) and (kind == "timeout" or self.loop.background) then
     abandon(self, err)
@@ -138,6 +151,28 @@ local function broken_wait(self, kind, reason, about)
   if kind ~= "misuse" then return self:fail(kind, reason, about) end
   self:fail("closed", "the call was broken off by a foreign resume", about)
   errors.misuse(reason)
+end
+
+-- An answer that is overdue makes the watch ask the other nodes meanwhile.
+local function recv_watched(self, stream, deadline)
+  local watch = self.watch
+  local patience = self.loop.now() + watch.OVERDUE
+  if patience >= deadline then return stream:recv(self.core, deadline) end
+  local done, kind, reason = stream:recv(self.core, patience)
+  if done or kind ~= "timeout" then return done, kind, reason end
+  watch:begin(self)
+  done, kind, reason = stream:recv(self.core, deadline)
+  watch:finish(self)
+  return done, kind, reason
+end
+
+--- Ends the call that waits for an answer: another node leads now.
+-- @tparam string leader its name
+function Link:overtake(leader)
+  self.overtaken = errors.visible(leader)
+  if not self.stream then return end
+  self.stream:interrupt(("the node does not answer, and %s is the leader now"):format(
+    self.overtaken))
 end
 
 --- The next reply, after what is pending was sent.
@@ -156,6 +191,8 @@ function Link:reply(deadline, about)
     local done, kind, why
     if detail > 0 then -- bytes are pending
       done, kind, why = stream:send(session, deadline)
+    elseif self.watch then
+      done, kind, why = recv_watched(self, stream, deadline)
     else
       done, kind, why = stream:recv(session, deadline)
     end
@@ -185,6 +222,7 @@ function Link:failure(about)
     write = about and about.write or false,
     one_statement = about and about.one_statement,
   })
+  if err.fatal and self.watch then self.watch:lost(self) end
   if err.fatal then self:close(err) end
   return err
 end
@@ -229,7 +267,8 @@ function Link:close(cause)
   self.cause = self.cause or cause
   local stream = self.stream or self.abandoned
   if stream then stream:close() end
-  self.stream, self.abandoned, self.owner = nil, nil, nil
+  if self.dialling then self.dialling:close() end
+  self.stream, self.abandoned, self.owner, self.watch = nil, nil, nil, nil
   self.core:close()
 end
 

@@ -1,6 +1,7 @@
 --- The event loops: which one a connection uses, and whether one can wait here.
 -- @module dqlite.loops
 
+local core = require "dqlite.core"
 local errors = require "dqlite.error"
 
 local loops = {}
@@ -65,6 +66,39 @@ end
 function loops.check_wait(loop)
   local refused = loop.refusal and loop.refusal()
   if refused then errors.misuse(refused) end
+end
+
+-- ---- what a loop of one's own may lack ----
+
+-- Where nothing runs beside the caller.
+local Cond = {}
+Cond.__index = Cond
+
+function Cond:signal()
+  self.signalled = true
+end
+
+function Cond:wait()
+  local signalled = self.signalled
+  self.signalled = false
+  return signalled
+end
+
+--- A condition to wait on, with `signal()` and `wait(deadline)`. Where nothing runs
+-- beside the caller it answers at once.
+-- @tparam table loop
+-- @tparam[opt] function on_close called when a coroutine is closed while it waits
+-- @treturn table
+function loops.cond(loop, on_close)
+  if loop.start then return loop.cond(on_close) end
+  return setmetatable({ signalled = false }, Cond)
+end
+
+--- A time that differs from one program to the next.
+-- @tparam number seconds
+-- @treturn number between three and five quarters of it
+function loops.jitter(seconds)
+  return seconds * (0.75 + core.random() / 2)
 end
 
 --- Waits.

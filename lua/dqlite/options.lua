@@ -3,6 +3,7 @@
 
 local core = require "dqlite.core"
 local errors = require "dqlite.error"
+local policy = require "dqlite.policy"
 
 local options = {}
 
@@ -58,6 +59,15 @@ local function metatable(value)
   if type(value) ~= "table" then return "a table" end
 end
 
+local function fn(value)
+  if type(value) ~= "function" then return "a function" end
+end
+
+local function redirect(value)
+  local _, wanted = policy.of(value)
+  return wanted
+end
+
 local function anything() end
 
 local function one_of(...)
@@ -109,9 +119,15 @@ local CONNECT = {
   loop = loop,
   max_message_size = frame_bytes,
   direct = flag,
+  redirect = redirect,
+  dial = fn,
+  translate = fn,
 }
 for name, check in pairs(CALL) do CONNECT[name] = check end
 CONNECT.row_types = nil
+
+local CLUSTER = { refresh = flag }
+for name, check in pairs(CONNECT) do CLUSTER[name] = check end
 
 -- Of the calls that give rows in several shapes, or one at a time.
 local SHAPES = {
@@ -130,10 +146,7 @@ local TRANSACTION = {
   on_error = one_of("rollback", "commit"),
 }
 
-local LATER = {
-  redirect = true, dial = true, translate = true, tls = true, on_event = true,
-  consistency = true,
-}
+local LATER = { tls = true, on_event = true, consistency = true }
 
 options.DEFAULTS = {
   database = "default",
@@ -191,6 +204,7 @@ local function copy(from)
     connect_timeout = from.connect_timeout,
     database = from.database,
     dates = from.dates,
+    dial = from.dial,
     direct = from.direct,
     int64 = from.int64,
     loop = from.loop,
@@ -200,10 +214,13 @@ local function copy(from)
     null = from.null,
     null_by_name = nil, -- the value that stands for NULL in a row by name
     null_by_position = nil, -- and in one by position
+    redirect = from.redirect, -- a function
+    refresh = from.refresh,
     reuse = from.reuse,
     row_types = from.row_types,
     statement_cache = from.statement_cache,
     timeout = from.timeout,
+    translate = from.translate,
   }
 end
 
@@ -219,6 +236,28 @@ end
 function options.connect(given)
   check(given or {}, CONNECT)
   return merge(given or {}, options.DEFAULTS)
+end
+
+local function with_policy(settings)
+  if settings.redirect then settings.redirect = policy.of(settings.redirect) end
+  return settings
+end
+
+--- The settings of a cluster. Raises as `connect`.
+-- @tparam[opt] table given options of a connection, and `refresh`
+-- @treturn table all settings, defaults included
+function options.cluster(given)
+  check(given or {}, CLUSTER)
+  return with_policy(merge(given or {}, options.DEFAULTS))
+end
+
+--- The settings of a connection that a cluster makes.
+-- @tparam table given the user's options
+-- @tparam table settings the cluster's
+-- @treturn table all settings
+function options.over(given, settings)
+  check(given, CONNECT)
+  return with_policy(merge(given, settings))
 end
 
 --- The settings of one call.

@@ -115,14 +115,13 @@ hostile.describe("texts of a server", function()
     end)
   end)
 
-  it("are shown harmlessly as the address of a leader", function()
+  it("are no way to the leader, which is asked for again", function()
     hostile.each(each_text(), function(case)
       hostile.script { { "await", 3 },
         { "send", scripted.frame("SERVER", { id = "1", address = case.text }) } }
-      local _, err = hostile.try()
-      hostile.fails({ kind = "not_leader", fatal = true, retryable = true }, nil, err)
-      check_error(err)
-      check_shown(err.leader)
+      local conn = assert(hostile.try { direct = false })
+      hostile.usable(conn)
+      conn:close()
     end)
   end)
 

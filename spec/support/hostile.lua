@@ -68,7 +68,8 @@ end
 -- ---- connections ----
 
 local function options_of(opts)
-  local all = { timeout = PATIENCE, connect_timeout = PATIENCE }
+  -- direct: one dial for each connection, and the requests that scripts count
+  local all = { timeout = PATIENCE, connect_timeout = PATIENCE, direct = true }
   for name, value in pairs(opts or {}) do all[name] = value end
   if LOOP == "blocking" then all.loop = "blocking" end
   return all

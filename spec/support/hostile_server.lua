@@ -58,6 +58,9 @@ local ANSWERS = {
   LEADER = function() return answer("SERVER", { id = "1", address = address }) end,
   CLIENT = function() return answer("WELCOME", { heartbeat = 15000 }) end,
   OPEN = function() return answer("DB", {}) end,
+  CLUSTER = function()
+    return answer("SERVERS", { servers = { { id = "1", address = address, role = "voter" } } })
+  end,
   EXEC_SQL = leave_scripts,
   QUERY_SQL = function()
     return answer("ROWS", { rows = { columns = { "a" }, { 42 } } })

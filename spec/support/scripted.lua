@@ -36,6 +36,9 @@ local function opening(address)
     LEADER = { scripted.frame("SERVER", { id = "1", address = address }) },
     CLIENT = { scripted.frame("WELCOME", { heartbeat = 15000 }) },
     OPEN = { scripted.frame("DB", {}) },
+    CLUSTER = { scripted.frame("SERVERS", {
+      servers = { { id = "1", address = address, role = "voter" } },
+    }) },
   }
 end
 
@@ -139,6 +142,7 @@ function scripted.server(answers)
     sent = {},
     writes = {},
     connects = 0,
+    dialled = {}, -- addresses
     closed = 0, -- streams
     time = 100, -- of the loop's clock, seconds
     delay = 0, -- seconds that each receive takes
@@ -155,7 +159,10 @@ function scripted.server(answers)
       server.time = server.time + seconds
       server.slept = server.slept + seconds
     end,
-    connect = function() return connect(server) end,
+    connect = function(address)
+      server.dialled[#server.dialled + 1] = address
+      return connect(server)
+    end,
   }
   return server
 end

@@ -392,11 +392,12 @@ describe("dialling under luv", function()
   end)
 
   it("of a follower leaves nothing", function()
-    source.answers.LEADER = { scripted.frame("SERVER", { id = "2", address = "10.0.0.1:9" }) }
+    source.answers.LEADER = { scripted.frame("SERVER", { id = "2", address = "127.0.0.1:1" }) }
     dqlite.run(function()
-      local conn, err = dqlite.connect(server.address)
+      local conn, err = dqlite.connect(server.address, { timeout = 0.05 })
       assert.is_nil(conn)
-      assert.equal("not_leader", err.kind)
+      assert.equal("no_leader", err.kind)
+      assert.matches("the leader is 127.0.0.1:1; 127.0.0.1:1: Connection refused", err.message)
     end)
   end)
 
@@ -408,6 +409,6 @@ describe("dialling under luv", function()
       return { scripted.frame("SERVER", { id = "1", address = server.address }) }
     end
     dqlite.run(function() connect():close() end)
-    assert.equal(3, asked)
+    assert.equal(4, asked) -- once it leads, with the opening
   end)
 end)

@@ -60,16 +60,18 @@ describe("connect", function()
     assert.is_nil(conn)
     assert.equal("no_leader", err.kind)
     assert.is_true(err.retryable)
-    assert.is_true(server.connects > 3)
+    assert.equal(2, server.connects) -- the second is kept
+    assert.is_true(#server.writes > 20)
     assert.is_true(server.slept > 2 and server.slept <= 3)
     assert.equal(server.connects, server.closed)
   end)
 
   it("connects once an election is over", function()
-    local server
+    local server, asked = nil, 0
     server = scripted.server {
       LEADER = function()
-        if server.connects < 3 then return leader("0", "") end
+        asked = asked + 1
+        if asked < 3 then return leader("0", "") end
         return leader("1", server.address)
       end,
     }
@@ -84,12 +86,11 @@ describe("connect", function()
     assert.equal("no_leader", err.kind)
   end)
 
-  it("names the leader when it is another node", function()
+  it("goes on to the leader when it is another node", function()
     local server = scripted.server { LEADER = leader("2", "127.0.0.1:9002") }
-    local conn, err = connect(server)
-    assert.is_nil(conn)
-    assert.equal("not_leader", err.kind)
-    assert.equal("127.0.0.1:9002", err.leader)
+    local conn = assert(connect(server))
+    assert.equal("127.0.0.1:9002", conn.address)
+    assert.equal("127.0.0.1:9001 127.0.0.1:9002", table.concat(server.dialled, " "))
     assert.equal(1, server.closed)
   end)
 
@@ -107,9 +108,30 @@ describe("connect", function()
 
   it("reports a failing OPEN with its code", function()
     local server = scripted.server { OPEN = { scripted.failure(10250, "not leader") } }
-    local _, err = connect(server)
+    local _, err = connect(server, { direct = true })
     assert.equal("not_leader", err.kind)
     assert.equal(10250, err.code)
+    assert.equal(1, server.closed)
+  end)
+
+  it("opens again where the leadership was lost in between", function()
+    local opened = 0
+    local server = scripted.server {
+      OPEN = function()
+        opened = opened + 1
+        if opened == 1 then return { scripted.failure(10250, "not leader") } end
+        return { scripted.frame("DB", {}) }
+      end,
+    }
+    assert.is_truthy(connect(server))
+    assert.equal(server.connects - 1, server.closed)
+  end)
+
+  it("reports an OPEN that the leader refuses at once", function()
+    local server = scripted.server { OPEN = { scripted.failure(14, "unable to open") } }
+    local _, err = connect(server)
+    assert.equal(14, err.code)
+    assert.equal(1, server.connects)
     assert.equal(1, server.closed)
   end)
 
@@ -149,7 +171,7 @@ describe("options of connect", function()
   end)
 
   it("that come later say so", function()
-    assert.matches("'redirect' is unsupported", raised { redirect = {} })
+    assert.matches("'tls' is unsupported", raised { tls = {} })
     assert.matches("\"nginx\" is unsupported", raised { loop = "nginx" })
   end)
 
@@ -158,6 +180,7 @@ describe("options of connect", function()
       timeout = 0, connect_timeout = -1, database = 5, loop = "fast", int64 = "float",
       blobs = true, dates = "x", array_mt = 1, max_rows = 0, max_result_bytes = 1.5,
       busy_timeout = -1, statement_cache = 1.5, max_message_size = 2 ^ 40, direct = "yes",
+      redirect = "127.0.0.1:1", dial = true, translate = {}, refresh = 1,
     } do
       assert.matches("option '" .. name .. "' must be", raised { [name] = value })
     end

@@ -1,0 +1,101 @@
+--- What a search comes to: who gets the session, and, when there is no leader, why
+-- not, in words.
+-- @module dqlite.search_outcome
+
+local errors = require "dqlite.error"
+
+local outcome = {}
+
+local NODES_SHOWN, REASON_SHOWN = 20, 200 -- nodes, bytes of what each said
+
+--- Can the session that a search opens be one waiter's?
+-- @tparam table search
+-- @tparam table waiter
+-- @treturn boolean
+function outcome.suits(search, waiter)
+  local ours, theirs = search.settings, waiter.settings
+  return search.opens == waiter.opens and ours.database == theirs.database
+    and ours.max_message_size == theirs.max_message_size
+end
+
+--- The error of a search that has nobody to ask.
+-- @treturn table
+function outcome.no_nodes()
+  return errors.new { kind = "no_leader", message = "there is no node to ask: the store is empty" }
+end
+
+local function shorten(text)
+  return #text > REASON_SHOWN and text:sub(1, REASON_SHOWN) .. "..." or text
+end
+
+local function reasons(search, now)
+  local list = {}
+  for i, node in ipairs(search.nodes) do
+    if i > NODES_SHOWN then
+      list[i] = ("and %d more nodes"):format(#search.nodes - NODES_SHOWN)
+      break
+    end
+    local says = node.says
+    if node.busy then
+      says = ("no answer for %.1f s"):format(now - node.asked)
+    end
+    list[i] = errors.visible(node.name) .. ": " .. shorten(says or "was not asked yet")
+  end
+  return table.concat(list, "; ")
+end
+
+local SILENT = 0.25 -- seconds after which a node that is asked counts as one
+
+-- Those whose votes count: where roles are known, the voters.
+local function count_voters(search, now)
+  local voters, answering, known = 0, 0, false
+  for _, node in ipairs(search.nodes) do known = known or node.role ~= nil end
+  for _, node in ipairs(search.nodes) do
+    if not known or node.role == "voter" then
+      voters = voters + 1
+      local silent = node.busy and now - node.asked > SILENT
+      if node.answers and not silent then answering = answering + 1 end
+    end
+  end
+  return voters, answering
+end
+
+local function quorum(search, now)
+  local voters, answering = count_voters(search, now)
+  local needed = math.floor(voters / 2) + 1
+  if answering >= needed then
+    return ("%d of %d voters answer, which is a quorum: an election may be going on"):format(
+      answering, voters)
+  end
+  return ("the quorum is missing: %d of %d voters %s, %d are needed"):format(
+    answering, voters, answering == 1 and "answers" or "answer", needed)
+end
+
+-- One node alone, which was asked in vain, or none yet.
+local function unanswered(node)
+  return errors.new {
+    kind = "timeout",
+    message = "no answer in time",
+    address = node and node.address,
+    fatal = true,
+    retryable = true,
+  }
+end
+
+--- The error of a search that has found no leader so far.
+-- @tparam table search
+-- @treturn table
+function outcome.of(search)
+  local first = search.nodes[1]
+  if not first or search.lone and not first.answers then return unanswered(first) end
+  local now = search.loop.now()
+  return errors.new {
+    kind = "no_leader",
+    message = ("no leader was found in %.1f s (%s; %s)"):format(now - search.began,
+      quorum(search, now), reasons(search, now)),
+    fatal = true,
+    retryable = true,
+  }
+end
+
+return outcome
