@@ -27,6 +27,7 @@ Cluster.__index = Cluster
 Cluster.__name = "dqlite.cluster"
 
 local FRESH = 30 -- seconds that what is known of the nodes is good for
+local PAUSE = 0.02 -- seconds after a leader was found that could not be reached
 
 local function new(where, settings)
   local store, lone = wheres.store(where)
@@ -65,7 +66,7 @@ end
 -- @tparam table search
 -- @treturn table|nil the error of the store
 function Cluster:begin(search)
-  if self.leader_name then search:add(self.leader_name).favoured = true end
+  if self.leader_name then search:add(self.leader_name).favoured = true end -- the first
   for _, each in ipairs(self.members or {}) do search:add(each.address, each.role) end
   local list, err = read_store(self.store, self.loop, search.settings.connect_timeout)
   self.listed = list or self.listed
@@ -143,6 +144,9 @@ end
 -- A cluster belongs to one loop: its searches wait there.
 local function bind(self, settings)
   if self.closed then errors.misuse("the cluster is closed") end
+  if settings.direct then
+    errors.misuse("the option 'direct' is for one node: dqlite.connect(address, { direct = true })")
+  end
   local loop = loops.select(settings.loop)
   if self.loop and self.loop ~= loop then
     errors.misuse("the cluster is used with another loop already: make one for each")
@@ -194,6 +198,16 @@ function Cluster:save()
   _, self.refresh_error = stores.write(self.store, self.members)
 end
 
+-- Looks for the leader once more, after a pause, if there is time for it.
+local function again(self, leader, deadline)
+  local pause = loops.jitter(PAUSE)
+  self:forget(leader)
+  if self.loop.now() + pause >= deadline then return false end
+  local broken = loops.pause(self.loop, pause)
+  if broken then errors.misuse(broken) end
+  return true
+end
+
 local FINAL = { sql = true, value = true, policy = true, protocol = true }
 
 --- A link to the leader.
@@ -208,8 +222,7 @@ function Cluster:reach(settings, opens, deadline)
     link, leader, err = current_search(self, settings, opens):join(deadline, settings, opens)
     if not link and not leader then return nil, err end
     if not link then link, err = dial(self, leader, settings, opens, deadline) end
-    if not link then self:forget(leader) end
-  until link or FINAL[err.kind] or self.loop.now() >= deadline
+  until link or FINAL[err.kind] or not again(self, leader, deadline)
   if not link then return nil, err end
   link.watch = self.watch
   self:save()

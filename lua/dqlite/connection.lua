@@ -9,6 +9,7 @@
 
 local caches = require "dqlite.cache"
 local call = require "dqlite.call"
+local errors = require "dqlite.error"
 local exchange = require "dqlite.exchange"
 local features = require "dqlite.features"
 local helpers = require "dqlite.helpers"
@@ -298,7 +299,7 @@ end
 
 function Connection:__tostring()
   local state = self.closed and "closed" or self:is_open() and "open" or "lost"
-  return ("dqlite connection to %s (%s)"):format(self.address, state)
+  return ("dqlite connection to %s (%s)"):format(errors.visible(self.address), state)
 end
 
 return connection

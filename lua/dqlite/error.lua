@@ -175,7 +175,7 @@ function Error:__tostring()
   if self.name then
     parts[#parts + 1] = (" (%s, %s)"):format(self.name, tostring(self.code))
   end
-  if self.address then parts[#parts + 1] = " at " .. self.address end
+  if self.address then parts[#parts + 1] = " at " .. errors.visible(self.address) end
   return table.concat(parts)
 end
 

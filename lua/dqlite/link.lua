@@ -153,15 +153,17 @@ local function broken_wait(self, kind, reason, about)
   errors.misuse(reason)
 end
 
--- An answer that is overdue makes the watch ask the other nodes meanwhile.
-local function recv_watched(self, stream, deadline)
-  local watch = self.watch
+-- Waits by a method of the stream, "recv" or "send". What is overdue makes the
+-- watch ask the other nodes meanwhile.
+local function exchange(self, stream, method, deadline)
+  local watch, session = self.watch, self.core
+  if not watch then return stream[method](stream, session, deadline) end
   local patience = self.loop.now() + watch.OVERDUE
-  if patience >= deadline then return stream:recv(self.core, deadline) end
-  local done, kind, reason = stream:recv(self.core, patience)
+  if patience >= deadline then return stream[method](stream, session, deadline) end
+  local done, kind, reason = stream[method](stream, session, patience)
   if done or kind ~= "timeout" then return done, kind, reason end
   watch:begin(self)
-  done, kind, reason = stream:recv(self.core, deadline)
+  done, kind, reason = stream[method](stream, session, deadline)
   watch:finish(self)
   return done, kind, reason
 end
@@ -188,14 +190,8 @@ function Link:reply(deadline, about)
     local name, last, detail = session:next()
     if name then return name, last, detail end
     if last then return nil, self:fail(last, detail, about) end
-    local done, kind, why
-    if detail > 0 then -- bytes are pending
-      done, kind, why = stream:send(session, deadline)
-    elseif self.watch then
-      done, kind, why = recv_watched(self, stream, deadline)
-    else
-      done, kind, why = stream:recv(session, deadline)
-    end
+    local pending = detail > 0
+    local done, kind, why = exchange(self, stream, pending and "send" or "recv", deadline)
     if not done then return nil, broken_wait(self, kind, why, about) end
   end
 end
@@ -236,7 +232,7 @@ local function drop_reply(self, stream, deadline)
   if name then return detail end
   if ended then return nil, detail end
   local patience = math.min(deadline, self.loop.now() + SILENCE)
-  local done, _, reason = stream:recv(session, patience)
+  local done, _, reason = exchange(self, stream, "recv", patience)
   return done and 0, reason
 end
 

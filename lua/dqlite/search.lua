@@ -14,6 +14,7 @@ local askers = require "dqlite.asker"
 local errors = require "dqlite.error"
 local links = require "dqlite.link"
 local loops = require "dqlite.loops"
+local member = require "dqlite.member"
 local nodes = require "dqlite.search_node"
 local open = require "dqlite.open"
 local outcome = require "dqlite.search_outcome"
@@ -25,6 +26,7 @@ Search.__index = Search
 
 local STAGGER = 0.025 -- seconds until the next node is asked as well
 local PROBES = 10 -- at once
+local NODES = 10000 -- that are known, at most
 
 --- A search; it begins when somebody joins it.
 -- @tparam table cluster `known(search)` gives what to begin with; `learn(members)`,
@@ -104,13 +106,14 @@ end
 --- Adds a node to be asked, if it is not known and the policy allows it.
 -- @tparam string name that the cluster knows it by
 -- @tparam[opt] string role
--- @treturn table
+-- @treturn table|nil nil when there are too many
 function Search:add(name, role)
   local node = self.by_name[name]
   if node then
     node.role = role or node.role
     return node
   end
+  if #self.nodes >= NODES then return nil end
   node = nodes.new(self.settings, name, role)
   local other = nodes.at(self.nodes, node.address)
   if not other then self.nodes[#self.nodes + 1] = node end
@@ -136,10 +139,17 @@ local function is_refused(self)
   return true
 end
 
-local function follow(self, hint)
-  local node = self:add(hint)
-  if node.refused and node.refused.kind == "policy" then self.refusal = node.refused end
-  node:hint()
+-- Asks whom a node names. What is no address is the node's own fault.
+local function follow(self, node, hint)
+  local valid, reason = member.address(hint)
+  if not valid then
+    node.says = "it names no leader that could be dialled: " .. reason
+    return
+  end
+  local named = self:add(hint)
+  if not named then return end
+  if named.refused and named.refused.kind == "policy" then self.refusal = named.refused end
+  named:hint()
 end
 
 -- ---- probes ----
@@ -180,17 +190,19 @@ local function ask_again(self, node)
   return nil, nil, is_self and node.name or leader
 end
 
--- A node that leads but refuses what was asked will go on refusing.
-local function is_final(self, err)
-  return err.kind == "sql" or err.kind == "value" or self.lone and not nodes.RETRIED[err.kind]
+-- A node that leads but refuses what was asked will go on refusing. One node alone
+-- is not waited for unless it has ever answered.
+local function is_final(self, node, err)
+  return err.kind == "sql" or err.kind == "value" or self.lone and not node.has_answered
 end
 
 local function note(self, node, err, hint)
   local now = self.loop.now()
   node:note(now, err, hint)
   self.next_start = now
-  if hint and hint ~= "" then follow(self, hint) end
-  if err and is_final(self, err) then
+  self.cluster:forget(node.name)
+  if hint and hint ~= "" then follow(self, node, hint) end
+  if err and is_final(self, node, err) then
     fail(self, err)
   elseif is_refused(self) then
     fail(self, self.refusal)

@@ -40,6 +40,7 @@ local function new(name, role)
     pause = FIRST_PAUSE,
     tries = 0,
     answers = false, -- did it, the last time?
+    has_answered = false, -- did it ever?
     says = nil, -- what came of it, in words
   }, Node)
 end
@@ -91,6 +92,7 @@ end
 -- @tparam[opt] string hint the leader as the node names it
 function Node:note(now, err, hint)
   self.answers = not err or nodes.RETRIED[err.kind] or false
+  self.has_answered = self.has_answered or self.answers
   self.says = err and err.message or hint == "" and NO_LEADER
     or "the leader is " .. errors.visible(hint)
   self.asks, self.favoured = true, false

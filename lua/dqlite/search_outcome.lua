@@ -39,7 +39,7 @@ local function reasons(search, now)
     if node.busy then
       says = ("no answer for %.1f s"):format(now - node.asked)
     end
-    list[i] = errors.visible(node.name) .. ": " .. shorten(says or "was not asked yet")
+    list[i] = shorten(errors.visible(node.name)) .. ": " .. shorten(says or "was not asked yet")
   end
   return table.concat(list, "; ")
 end
@@ -71,11 +71,11 @@ local function quorum(search, now)
     answering, voters, answering == 1 and "answers" or "answer", needed)
 end
 
--- One node alone, which was asked in vain, or none yet.
+-- One node alone, which was asked in vain, or none, since none is known yet.
 local function unanswered(node)
   return errors.new {
     kind = "timeout",
-    message = "no answer in time",
+    message = node and "no answer in time" or "the store did not answer in time",
     address = node and node.address,
     fatal = true,
     retryable = true,
@@ -87,7 +87,7 @@ end
 -- @treturn table
 function outcome.of(search)
   local first = search.nodes[1]
-  if not first or search.lone and not first.answers then return unanswered(first) end
+  if not first or search.lone and not first.has_answered then return unanswered(first) end
   local now = search.loop.now()
   return errors.new {
     kind = "no_leader",
