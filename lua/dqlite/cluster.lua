@@ -218,6 +218,8 @@ local FINAL = { sql = true, value = true, policy = true, protocol = true }
 -- @treturn table|nil the error
 function Cluster:reach(settings, opens, deadline)
   local link, leader, err
+  local refused = opens and open.refusal(settings)
+  if refused then return nil, refused end
   repeat
     link, leader, err = current_search(self, settings, opens):join(deadline, settings, opens)
     if not link and not leader then return nil, err end

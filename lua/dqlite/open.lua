@@ -4,6 +4,7 @@
 -- @module dqlite.open
 
 local ask = require "dqlite.ask"
+local core = require "dqlite.core"
 local errors = require "dqlite.error"
 local links = require "dqlite.link"
 local loops = require "dqlite.loops"
@@ -12,6 +13,15 @@ local routes = require "dqlite.routes"
 local open = {}
 
 local FIRST_PAUSE, LONGEST_PAUSE = 0.02, 0.5 -- seconds between two attempts
+
+--- Looks at what a session would be opened with, before anything is dialled.
+-- @tparam table settings from dqlite.options
+-- @treturn table|nil an error of kind "value" for a name that takes a server down
+function open.refusal(settings)
+  local sent, _, reason =
+    core.session(settings.max_message_size):send("OPEN", { database = settings.database })
+  if not sent then return errors.new { kind = "value", message = reason } end
+end
 
 local function queue_opening(link, settings, wants_members)
   ask.send(link, "LEADER", {})

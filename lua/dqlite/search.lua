@@ -46,6 +46,7 @@ function searches.new(cluster, loop, settings, opens)
     news = loops.cond(loop), -- that a probe has ended
     nodes = {}, -- in the order of coming
     by_name = {},
+    by_address = {}, -- that is dialled
     lone = false, -- there is one node to ask, and nobody else is to be looked for
     refusal = nil, -- the error of the last address that the policy refused
     in_flight = 0, -- probes
@@ -115,12 +116,16 @@ function Search:add(name, role)
   end
   if #self.nodes >= NODES then return nil end
   node = nodes.new(self.settings, name, role)
-  local other = nodes.at(self.nodes, node.address)
-  if not other then self.nodes[#self.nodes + 1] = node end
+  local other = node.address and self.by_address[node.address]
   self.by_name[name] = other or node
+  if other then
+    other.role = role or other.role
+    return other
+  end
+  self.nodes[#self.nodes + 1] = node
+  if node.address then self.by_address[node.address] = node end
   self.lone = self.lone and #self.nodes == 1
-  if other then other.role = role or other.role end
-  return other or node
+  return node
 end
 
 --- Adds what a node has said of the cluster.
@@ -196,6 +201,14 @@ local function is_final(self, node, err)
   return err.kind == "sql" or err.kind == "value" or self.lone and not node.has_answered
 end
 
+-- That is for those who want the same; what the others want may be had.
+local function refuse(self, node, err)
+  for _, waiter in ipairs(self.waiters) do
+    if err.kind == "sql" and not outcome.suits(self, waiter) then waiter.leader = node.name end
+  end
+  fail(self, err)
+end
+
 local function note(self, node, err, hint)
   local now = self.loop.now()
   node:note(now, err, hint)
@@ -203,7 +216,7 @@ local function note(self, node, err, hint)
   self.cluster:forget(node.name)
   if hint and hint ~= "" then follow(self, node, hint) end
   if err and is_final(self, node, err) then
-    fail(self, err)
+    refuse(self, node, err)
   elseif is_refused(self) then
     fail(self, self.refusal)
   end

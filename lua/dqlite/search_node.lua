@@ -60,16 +60,6 @@ function nodes.new(settings, name, role)
   return node
 end
 
---- The node that is dialled at an address.
--- @tparam table list
--- @tparam[opt] string address
--- @treturn table|nil
-function nodes.at(list, address)
-  for _, node in ipairs(list) do
-    if address and node.address == address then return node end
-  end
-end
-
 --- Is none of them to be dialled?
 -- @tparam table list
 -- @treturn table|nil the error of the first of them

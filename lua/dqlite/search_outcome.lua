@@ -75,7 +75,7 @@ end
 local function unanswered(node)
   return errors.new {
     kind = "timeout",
-    message = node and "no answer in time" or "the store did not answer in time",
+    message = node and "no answer in time" or "no answer in time, of the store either",
     address = node and node.address,
     fatal = true,
     retryable = true,
