@@ -24,6 +24,7 @@ local function at_leader(cluster, settings, request, ...)
   while true do
     local link, failed = cluster:reach(settings, false, deadline)
     if not link then return nil, failed end
+    link:enter()
     local answer, err = request(link, deadline, ...)
     link:close()
     if answer or not is_refused(err) or loop.now() + PAUSE >= deadline then return answer, err end
@@ -79,11 +80,11 @@ end
 -- ones
 -- @treturn table|nil the error
 function admin.dump(cluster, database, opts)
-  local settings, directory, err = checks.dump(cluster.settings, database, opts)
+  local settings, size, err = checks.dump(cluster.settings, database, opts)
   if not settings then return nil, err end
   local view = at(cluster, opts and opts.address)
   if view then return view:dump(database, opts) end
-  return at_leader(cluster, settings, calls.dump, database, directory)
+  return at_leader(cluster, settings, calls.dump, database, size, opts and opts.to)
 end
 
 -- ---- changing ----

@@ -65,12 +65,16 @@ end
 
 local MIB = 1024 * 1024
 local DUMP_SIZE, DUMP_MAX = 256 * MIB, 1024 * MIB -- of the whole message
+local SMALL = 64 * 1024 -- what comes before it fits into that
 
 local DUMP = { to = "string", max_size = "number", address = "string" }
 
 local function check_dump(database, opts)
   if type(database) ~= "string" then
     errors.misuse("the name of a database is a string, not a " .. type(database))
+  end
+  if type(opts) ~= "table" then
+    errors.misuse("options are a table, not a " .. type(opts))
   end
   for name, value in pairs(opts) do
     local wanted = DUMP[name]
@@ -79,6 +83,7 @@ local function check_dump(database, opts)
       errors.misuse(("option '%s' must be a %s"):format(name, wanted))
     end
   end
+  if opts.to and opts.to:find "%z" then errors.misuse("option 'to' has a NUL in it") end
   local size = opts.max_size
   if size and (not (size >= 8) or size > DUMP_MAX or size % 1 ~= 0) then
     errors.misuse("option 'max_size' must be a whole number of bytes up to 1 GiB")
@@ -90,19 +95,20 @@ end
 -- @tparam string database
 -- @tparam[opt] table opts `to`, `max_size`, `address`
 -- @treturn table|nil settings for its connection
--- @treturn string|nil the directory
+-- @treturn number|nil how many bytes the files may have
 -- @treturn table|nil an error of kind "value" for a name that no database has, or no
 -- file can have
 function checks.dump(settings, database, opts)
-  opts = opts or {}
+  if opts == nil then opts = {} end
   check_dump(database, opts)
   local _, _, reason = core.session(DUMP_MAX):send("OPEN", { database = database })
   if opts.to and database:find "/" then
     reason = "a name with a slash is no name of a file: dump without `to`"
   end
   if reason then return nil, nil, errors.new { kind = "value", message = reason } end
-  local ours = options.over({ max_message_size = opts.max_size or DUMP_SIZE }, settings)
-  return ours, opts.to
+  local size = opts.max_size or DUMP_SIZE
+  local ours = options.over({ max_message_size = math.max(size, SMALL) }, settings)
+  return ours, size
 end
 
 return checks

@@ -3,6 +3,7 @@
 -- @module dqlite.asker
 
 local ask = require "dqlite.ask"
+local calls = require "dqlite.node_calls"
 local links = require "dqlite.link"
 local routes = require "dqlite.routes"
 
@@ -44,7 +45,7 @@ end
 local function read_members(self, deadline)
   local cluster, err = ask.message(self.link, deadline)
   if not cluster then return nil, err end
-  self.members = cluster.servers
+  self.members = calls.members(cluster.servers)
   return true
 end
 
@@ -64,6 +65,7 @@ function Asker:ask(deadline, wants_members)
   local leader, wrong = ask.named(self.link, server)
   if not leader then return nil, wrong end
   local is_self = leader ~= "" and routes.is_self(self.link, self.settings, leader)
+  self.link.leader_name = is_self and leader or nil
   if wants_members then
     local read, failed = read_members(self, deadline)
     if not read then return nil, failed end

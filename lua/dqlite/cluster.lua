@@ -4,7 +4,6 @@
 
 local admin = require "dqlite.admin"
 local askers = require "dqlite.asker"
-local calls = require "dqlite.node_calls"
 local connection = require "dqlite.connection"
 local errors = require "dqlite.error"
 local health = require "dqlite.health"
@@ -95,15 +94,12 @@ end
 
 --- Takes what a node has said of the cluster. A node that has not joined any says
 -- nothing.
--- @tparam table servers of the message SERVERS
--- @treturn table list of nodes: id, address, role
-function Cluster:learn(servers)
-  local members = calls.members(servers)
-  if #members == 0 then return members end
+-- @tparam table members list of id, address, role
+function Cluster:learn(members)
+  if #members == 0 then return end
   self.learned = self.loop.now()
   if not is_same(self.members, members) then self.unsaved = true end
   self.members = members
-  return members
 end
 
 --- A node leads.

@@ -63,11 +63,21 @@ local function begin(self, node)
   if self.loop.start then self.loop.start(run) else run() end
 end
 
--- Those that others have named are asked as well.
+-- Who knows the nodes: the leader does; where none answers, each may know of some.
+local function witnesses(self)
+  local all = {}
+  for i, report in ipairs(self.reports) do
+    if report.leads then return { report } end
+    all[i] = report
+  end
+  return all
+end
+
+-- Those that were named are asked as well. Answers whether there are any.
 local function add_named(self)
   local added = false
-  for i = 1, #self.reports do
-    for _, node in ipairs(self.reports[i].nodes or {}) do
+  for _, witness in ipairs(witnesses(self)) do
+    for _, node in ipairs(witness.nodes or {}) do
       local report = self.by_name[node.address]
       if report then
         report.id, report.role = node.id, node.role

@@ -264,7 +264,10 @@ function Link:close(cause)
   local stream = self.stream or self.abandoned
   if stream then stream:close() end
   if self.dialling then self.dialling:close() end
-  self.stream, self.abandoned, self.owner, self.watch = nil, nil, nil, nil
+  self.stream, self.owner = nil, nil
+  -- to give a field that is not there the value nil may need memory in LuaJIT
+  if self.abandoned then self.abandoned = nil end
+  if self.watch then self.watch = nil end
   self.core:close()
 end
 

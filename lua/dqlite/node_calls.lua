@@ -102,13 +102,17 @@ local function write_files(files, database, directory)
   return sizes
 end
 
-local function check_names(link, files, database)
-  for name in pairs(files) do
+local function check_files(link, files, database, max_size)
+  local size = 0
+  for name, content in pairs(files) do
     if name ~= database and name ~= database .. "-wal" then
       return nil, link:fail("protocol", "a file of another database")
     end
+    size = size + #content
   end
-  return files
+  if size <= max_size then return files end
+  return nil, link:fail("protocol", ("the database has %d bytes, which is larger than max_size")
+    :format(size))
 end
 
 --- Copies a database: its file, and that of its log (empty from libdqlite 1.15 or so
@@ -116,15 +120,16 @@ end
 -- @tparam table link
 -- @tparam number deadline
 -- @tparam string database
+-- @tparam number max_size bytes that the files may have
 -- @tparam[opt] string directory to write the files to
 -- @treturn table|nil bytes by file name; with a directory how many they are
 -- @treturn table|nil the error
-function calls.dump(link, deadline, database, directory)
+function calls.dump(link, deadline, database, max_size, directory)
   local message, err = ask.request(link, "DUMP", { database = database }, deadline)
   if not message then return nil, err end
   local files = {}
   for _, file in ipairs(message.files) do files[file.name] = file.content end
-  local checked, wrong = check_names(link, files, database)
+  local checked, wrong = check_files(link, files, database, max_size)
   if not checked then return nil, wrong end
   if directory then return write_files(files, database, directory) end
   return files

@@ -4,6 +4,7 @@
 -- @module dqlite.open
 
 local ask = require "dqlite.ask"
+local calls = require "dqlite.node_calls"
 local core = require "dqlite.core"
 local errors = require "dqlite.error"
 local links = require "dqlite.link"
@@ -77,7 +78,7 @@ local function read_opened(link, deadline, wants_members)
   if not wants_members then return true end
   local cluster, err = ask.message(link, deadline)
   if not cluster and err.fatal then return nil, err end
-  link.members = cluster and cluster.servers
+  link.members = cluster and calls.members(cluster.servers)
   return true
 end
 

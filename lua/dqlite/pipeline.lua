@@ -212,6 +212,7 @@ local function lost(self, item)
       address = self.conn.address,
       sql = item.known.text,
       write = item.doubt and not self.conn.link.unsent,
+      leader = cause and cause.leader,
     })
 end
 

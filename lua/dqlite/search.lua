@@ -184,8 +184,9 @@ local function ask_again(self, node)
     return nil, err
   end
   if wants_members and asker.members then
-    node.told = true
-    if not self.over then self:learn(self.cluster:learn(asker.members)) end
+    node.told = #asker.members > 0
+    self.cluster:learn(asker.members)
+    if not self.over then self:learn(asker.members) end
   end
   local is_self = err
   if is_self and not self.opens then

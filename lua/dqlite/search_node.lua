@@ -31,7 +31,7 @@ local function new(name, role)
     refused = nil, -- the error, when it is not to be dialled
     favoured = false, -- the leader, as far as anybody knows
     asks = false, -- its next question is LEADER alone
-    told = false, -- it was asked for the nodes of the cluster
+    told = false, -- has it named the nodes of the cluster?
     asker = nil, -- the connection for that
     link = nil, -- a session that is being opened
     busy = false, -- a question is under way
@@ -87,7 +87,7 @@ function Node:note(now, err, hint)
     or "the leader is " .. errors.visible(hint)
   self.asks, self.favoured = true, false
   self.due = now
-  if hint == "" and not self.told then return end -- at once, for whom it knows
+  if hint == "" and self.tries == 1 then return end -- at once, for whom it knows
   self.due = now + loops.jitter(math.max(self.pause, hint and hint ~= "" and FOLLOWED or 0))
   self.pause = math.min(self.pause * 1.5, self.answers and ANSWERED or SILENT)
 end

@@ -33,6 +33,7 @@ local function call(self, settings, request, ...)
   local now = self.loop.now()
   local dialled, failed = link:dial(now + math.min(settings.connect_timeout, settings.timeout))
   if not dialled then return nil, failed end
+  link:enter()
   local answer, why = request(link, now + settings.timeout, ...)
   link:close()
   return answer, why
@@ -74,9 +75,9 @@ end
 -- @treturn table|nil as cluster:dump
 -- @treturn table|nil the error
 function View:dump(database, opts)
-  local settings, directory, err = checks.dump(self.settings, database, opts)
+  local settings, size, err = checks.dump(self.settings, database, opts)
   if not settings then return nil, err end
-  return call(self, settings, calls.dump, database, directory)
+  return call(self, settings, calls.dump, database, size, opts and opts.to)
 end
 
 function View:__tostring()
