@@ -73,8 +73,8 @@ end
 --- Copies a database.
 -- @tparam string database
 -- @tparam[opt] table opts `address` of the node to ask (else the leader), `to` (a
--- directory for the files, replaced if they are there), `max_size` (bytes, 256 MiB:
--- all of it comes in one message)
+-- directory for the files, replaced if they are there), `max_size` (bytes, 256 MiB,
+-- 1023 MiB at most: all of it comes in one message)
 -- @treturn table|nil its file and that of its log, as strings by name; with `to` how
 -- many bytes they have. Of a name that there is no database of 1.11.1 has two empty
 -- ones

@@ -64,8 +64,8 @@ function checks.added(given)
 end
 
 local MIB = 1024 * 1024
-local DUMP_SIZE, DUMP_MAX = 256 * MIB, 1024 * MIB -- of the whole message
-local SMALL = 64 * 1024 -- what comes before it fits into that
+local DUMP_SIZE, DUMP_MAX = 256 * MIB, 1023 * MIB -- of the files
+local REST = 64 * 1024 -- of it that is no file; what comes before it fits into that
 
 local DUMP = { to = "string", max_size = "number", address = "string" }
 
@@ -83,10 +83,11 @@ local function check_dump(database, opts)
       errors.misuse(("option '%s' must be a %s"):format(name, wanted))
     end
   end
+  if opts.to == "" then errors.misuse("option 'to' must be a directory") end
   if opts.to and opts.to:find "%z" then errors.misuse("option 'to' has a NUL in it") end
   local size = opts.max_size
   if size and (not (size >= 8) or size > DUMP_MAX or size % 1 ~= 0) then
-    errors.misuse("option 'max_size' must be a whole number of bytes up to 1 GiB")
+    errors.misuse("option 'max_size' must be a whole number of bytes up to 1023 MiB")
   end
 end
 
@@ -107,7 +108,7 @@ function checks.dump(settings, database, opts)
   end
   if reason then return nil, nil, errors.new { kind = "value", message = reason } end
   local size = opts.max_size or DUMP_SIZE
-  local ours = options.over({ max_message_size = math.max(size, SMALL) }, settings)
+  local ours = options.over({ max_message_size = size + REST }, settings)
   return ours, size
 end
 

@@ -88,18 +88,22 @@ local function not_written(path, reason)
   }
 end
 
--- The file of the log comes first: without the main one it is nothing, but one that
--- does not belong to it would spoil it.
+-- A log that does not belong to its file would spoil it: so there is an empty one
+-- while the file is replaced.
 local function write_files(files, database, directory)
-  local sizes = {}
-  for _, name in ipairs { database .. "-wal", database } do
+  local sizes, log = {}, database .. "-wal"
+  for _, step in ipairs { { log, "" }, { database }, { log } } do
+    local name, bytes = step[1], step[2] or files[step[1]] or ""
     local path = directory .. "/" .. name
-    os.remove(path)
-    local written, _, reason = core.replace_file(path, files[name] or "")
+    local written, _, reason = core.replace_file(path, bytes)
     if not written then return not_written(path, reason) end
-    sizes[name] = #(files[name] or "")
+    sizes[name] = #bytes
   end
   return sizes
+end
+
+local function too_large(link, size)
+  return link:fail("protocol", ("the database is larger than max_size, %d bytes"):format(size))
 end
 
 local function check_files(link, files, database, max_size)
@@ -111,8 +115,7 @@ local function check_files(link, files, database, max_size)
     size = size + #content
   end
   if size <= max_size then return files end
-  return nil, link:fail("protocol", ("the database has %d bytes, which is larger than max_size")
-    :format(size))
+  return nil, too_large(link, max_size)
 end
 
 --- Copies a database: its file, and that of its log (empty from libdqlite 1.15 or so
@@ -126,6 +129,9 @@ end
 -- @treturn table|nil the error
 function calls.dump(link, deadline, database, max_size, directory)
   local message, err = ask.request(link, "DUMP", { database = database }, deadline)
+  if not message and err.message:find("max_message_size", 1, true) then
+    return nil, too_large(link, max_size)
+  end
   if not message then return nil, err end
   local files = {}
   for _, file in ipairs(message.files) do files[file.name] = file.content end

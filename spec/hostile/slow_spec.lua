@@ -214,7 +214,7 @@ hostile.describe("servers that end", function()
   it("end while a large request is on its way", function()
     hostile.each(ENDINGS, function(case)
       for _ = 1, 3 do
-        hostile.script(hostile.opened({ "deaf" }, { "pause", 0.05 }, { case.name }))
+        hostile.script(hostile.opened({ "deaf" }, { "pause", 0.2 }, { case.name }))
         local conn = hostile.connect()
         hostile.ended("closed", true, conn:execute("INSERT INTO t VALUES (?)", LARGE))
         hostile.lost(conn)

@@ -41,6 +41,15 @@ local function roles_in(object)
   return roles(assert(object:nodes()))
 end
 
+-- Makes a voter the leader. One that was promoted cannot lead before it knows that.
+local function transfers(object, node)
+  eventually("the node knows that it may lead", function()
+    return roles_in(object:node(node.address))[node.id] == "voter"
+  end)
+  assert.is_true(object:transfer(node.id))
+  assert.same({ id = node.id, address = node.address }, object:leader())
+end
+
 local function connects(object)
   local conn = assert(object:connect())
   live.usable(conn)
@@ -311,11 +320,9 @@ describe("three voters", function()
         assert.same(with(role, LARGEST), roles_in(object))
         connects(object)
       end
-      assert.is_true(object:transfer(LARGEST))
-      assert.same({ id = LARGEST, address = node.address }, object:leader())
+      transfers(object, node)
       connects(object)
-      assert.is_true(object:transfer "1")
-      assert.equal("1", object:leader().id)
+      transfers(object, three.nodes[1])
       for _, role in ipairs { "standby", "spare" } do
         assert.is_true(object:assign(LARGEST, role))
         assert.same(with(role, LARGEST), roles_in(object))
@@ -373,8 +380,7 @@ describe("three voters", function()
     it("go on without a leader that was removed", function()
       local node = outsider(three, "4")
       assert.is_true(object:add { id = "4", address = node.address, role = "voter" })
-      assert.is_true(object:transfer "4")
-      assert.equal("4", object:leader().id)
+      transfers(object, node)
       assert.is_true(object:remove "4")
       assert.not_equal("4", object:leader().id)
       assert.same(VOTERS, roles_in(object))
@@ -598,6 +604,7 @@ describe("a mistake in the administration", function()
     raises("'max_size'", function() object:dump("default", { max_size = 2 ^ 40 }) end)
     raises("'to'", function() object:dump("default", { to = 1 }) end)
     raises("NUL", function() object:dump("default", { to = "a\0b" }) end)
+    raises("a directory", function() object:dump("default", { to = "" }) end)
   end)
 
   it("are options of a dump that are no table", function()

@@ -150,6 +150,21 @@ describe("a copy of a database", function()
     assert(object:dump("shop", { max_size = 2 ^ 20 }))
   end)
 
+  it("may have max_size bytes exactly", function()
+    local size = 0
+    for _, bytes in pairs(assert(object:dump "shop")) do size = size + #bytes end
+    assert(object:dump("shop", { max_size = size }))
+    local err = live.fails("protocol", object:dump("shop", { max_size = size - 1 }))
+    assert.matches("larger than max_size, " .. size - 1 .. " bytes", err.message, 1, true)
+  end)
+
+  it("is not written where a directory has its name", function()
+    local directory = new_directory()
+    assert(uv.fs_mkdir(directory .. "/shop", 448))
+    live.fails("value", object:dump("shop", { to = directory }))
+    assert.equal("directory", uv.fs_stat(directory .. "/shop").type)
+  end)
+
   it("is not made, nor waited for, when nothing fits into max_size", function()
     local hasty = assert(dqlite.cluster(three:addresses(), { timeout = 3 }))
     assert(hasty:nodes())

@@ -309,7 +309,7 @@ describe("a call", function()
     if live.loop == "luv" then
       it("ends though the leader was well when it began", function()
         local conn = connect_proxied()
-        local n = 3 * count_long(conn, 0.2, 0.15) -- 0.6 s of it
+        local n = 10 * count_long(conn, 0.12, 0.1) -- a second or so
         for _, node in ipairs(three.nodes) do node.proxy:reset() end
         local task = dqlite.spawn(run, of("fetchval", COUNT, n)(conn))
         eventually("the watch has begun", is_watched)
