@@ -22,8 +22,9 @@ local PAUSE, LONG_PAUSE, LONG, PATIENCE = 0.025, 0.25, 15, 1
 
 local NODES = 10 -- that are asked
 
---- @tparam table cluster `members()` are to be asked; `forget(name)`,
--- `found(name)` are told
+--- Makes one.
+-- @tparam table cluster `names()` are to be asked; `forget(name)`, `found(name)` are
+-- told
 -- @tparam table loop
 -- @tparam table settings
 -- @treturn table
@@ -57,7 +58,7 @@ local function judge(self, round, leader)
   if is_contradicted(round, leader) then return end
   for link in pairs(self.calls) do
     if link.leader_name ~= leader and is_waiting(link) then
-      self.cluster:forget(link.name)
+      self.cluster:found(leader)
       link:overtake(leader)
     end
   end

@@ -153,7 +153,7 @@ end
 -- Asserts that a call has ended as soon as another one led, and not before.
 local function is_prompt(name, call, seen)
   local since = call.ended - math.max(seen.at, call.began)
-  if since > 0.3 then print("SINCE", name, since, call.began - seen.at, call.ended-call.began) end
+  if since > 0.35 then print("SINCE", name, since, call.began - seen.at, call.ended-call.began) end
   assert.is_true(since < PROMPT, ("%s ended %.3f s later"):format(name, since))
   assert.is_true(call.ended > seen.at - 0.1, name .. " ended before")
 end
