@@ -57,12 +57,16 @@ local function count_voters(search, now)
       if node.answers and not silent then answering = answering + 1 end
     end
   end
-  return voters, answering
+  return voters, answering, known
 end
 
 local function quorum(search, now)
-  local voters, answering = count_voters(search, now)
+  local voters, answering, known = count_voters(search, now)
   local needed = math.floor(voters / 2) + 1
+  if not known and answering > 0 then
+    return ("%d of %d nodes %s, and know%s no others: not joined yet?"):format(answering, voters,
+      answering == 1 and "answers" or "answer", answering == 1 and "s" or "")
+  end
   if answering >= needed then
     return ("%d of %d voters answer, which is a quorum: an election may be going on"):format(
       answering, voters)

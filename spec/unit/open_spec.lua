@@ -66,6 +66,15 @@ describe("connect", function()
     assert.equal(server.connects, server.closed)
   end)
 
+  it("says of a node that has not joined that it knows no others", function()
+    local server = scripted.server {
+      LEADER = leader("0", ""),
+      CLUSTER = { scripted.frame("SERVERS", { servers = {} }) },
+    }
+    local _, err = connect(server, { timeout = 1 })
+    assert.matches("1 of 1 nodes answers, and knows no others: not joined yet%?", err.message)
+  end)
+
   it("connects once an election is over", function()
     local server, asked = nil, 0
     server = scripted.server {
