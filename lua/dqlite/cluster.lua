@@ -69,7 +69,10 @@ function Cluster:begin(search)
   for _, each in ipairs(self.members or {}) do search:add(each.address, each.role) end
   local list, err = read_store(self.store, self.loop, search.settings.connect_timeout)
   self.listed = list or self.listed
-  for _, each in ipairs(self.listed or {}) do search:add(each.address, each.role) end
+  for _, each in ipairs(self.listed or {}) do
+    local node = search:add(each.address)
+    if node then node.role = node.role or each.role end -- a node has told it since
+  end
   search.lone = self.lone and #search.nodes == 1
   return err
 end

@@ -100,7 +100,7 @@ local function read_table(value)
   local id, address, role = rawget(value, "id"), rawget(value, "address"), rawget(value, "role")
   if address == nil then return nil, "the address is missing" end
   local valid, wrong = member.address(address)
-  local read, wrong_id, wrong_role = { address = valid, role = "voter" }, nil, nil
+  local read, wrong_id, wrong_role = { address = valid }, nil, nil
   if id ~= nil then read.id, wrong_id = member.id(id) end
   if role ~= nil then read.role, wrong_role = member.role(role) end
   wrong = wrong or wrong_id or wrong_role
@@ -110,7 +110,7 @@ end
 
 --- Reads a node, as stores have them. Calls nothing of the user's.
 -- @param value an address, whose role is not known, or a table of `address`, `id`
--- (may be missing) and `role` ("voter" where it is missing); other fields do not matter
+-- and `role` (both may be missing); other fields do not matter
 -- @treturn table|nil a new one: id (or nil), address, role (or nil)
 -- @treturn string|nil what is wrong with it
 function member.read(value)

@@ -84,7 +84,7 @@ describe("a store in memory", function()
 
   it("is made of addresses, or of tables", function()
     assert.same({ { address = "a:1" }, B }, stores.memory { "a:1", B }:get())
-    assert.same({ A, B }, stores.memory { { address = "a:1" }, B }:get())
+    assert.same({ { address = "a:1" }, B }, stores.memory { { address = "a:1" }, B }:get())
     assert.same({}, stores.memory():get())
     assert.equal("dqlite store in memory (2 nodes)", tostring(stores.memory { A, B }))
   end)
