@@ -8,14 +8,18 @@ local outcome = {}
 
 local NODES_SHOWN, REASON_SHOWN = 20, 200 -- nodes, bytes of what each said
 
+local SHARED = { "database", "max_message_size", "redirect", "translate", "dial" }
+
 --- Can the session that a search opens be one waiter's?
 -- @tparam table search
 -- @tparam table waiter
 -- @treturn boolean
 function outcome.suits(search, waiter)
-  local ours, theirs = search.settings, waiter.settings
-  return search.opens == waiter.opens and ours.database == theirs.database
-    and ours.max_message_size == theirs.max_message_size
+  if search.opens ~= waiter.opens then return false end
+  for _, name in ipairs(SHARED) do
+    if search.settings[name] ~= waiter.settings[name] then return false end
+  end
+  return true
 end
 
 --- The error of a search that has nobody to ask.

@@ -93,6 +93,23 @@ search_nodes.describe("a search that is shared", function()
     end)
   end)
 
+  it("behaviour 7: nobody gets past a policy of its own by what another has found", function()
+    local leader = node()
+    local cluster = assert(dqlite.cluster { leader.address })
+    dqlite.run(function()
+      local free = dqlite.spawn(function() return cluster:connect() end)
+      local bound = dqlite.spawn(function()
+        return cluster:connect { redirect = { "127.0.0.1:1" } }
+      end)
+      reaches(leader, free:wait())
+      fails("policy", bound:wait())
+      bound = dqlite.spawn(function()
+        return cluster:connect { redirect = { "127.0.0.1:1" } }
+      end)
+      fails("policy", bound:wait())
+    end)
+  end)
+
   -- ---- 8 ----
 
   local function knows(cluster, leader)
