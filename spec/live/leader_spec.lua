@@ -1,67 +1,24 @@
--- The search for the leader among real nodes: whichever address is given, and
--- whatever the others are up to. Needs no DQLITE_SERVERS.
+-- The search for the leader among real nodes that are all well: whichever address is
+-- given. Needs no DQLITE_SERVERS.
 
+local ask = require "spec.support.ask"
 local cluster = require "spec.support.cluster"
 local dqlite = require "dqlite"
 local eventually = require "spec.support.eventually"
-local ask = require "spec.support.ask"
 local in_loop = require "spec.support.in_loop"
+local leading = require "spec.support.leading"
 local live = require "spec.support.live"
 local proxy = require "spec.support.proxy"
 local raises = require "spec.support.raises"
 local scratch = require "spec.support.scratch"
 
+local close_all, leads, leads_soon = leading.close_all, leading.leads, leading.leads_soon
+local connects_soon, fails_after, has = leading.connects_soon, leading.fails_after, leading.has
+local is_worth_another_try = leading.is_worth_another_try
+
 local IDS = { "18446744073709551615", "9223372036854775809", "3", "4", "5" }
 local ROLES = { "voter", "voter", "voter", "standby", "standby" }
-local PROMPT = 1 -- seconds; a search takes milliseconds where there is a leader
 local MANY = 200
-
-local opened = {} -- by the spec
-
-local function close_all()
-  for _, conn in ipairs(opened) do conn:close() end
-  opened = {}
-  collectgarbage() -- connections that live share what they know
-  collectgarbage()
-end
-
--- Asserts that a connection was made, to the leader: no other node answers.
-local function leads(conn, err)
-  assert.is_nil(err and tostring(err))
-  opened[#opened + 1] = conn
-  assert.equal(42, conn:fetchval "SELECT 40 + 2")
-  return conn
-end
-
--- Asserts that this does so, and in no time.
-local function leads_soon(connect)
-  local seconds, conn, err = live.timed(connect)
-  leads(conn, err)
-  assert.is_true(seconds < PROMPT, ("it took %.3f s"):format(seconds))
-  return conn
-end
-
-local function connects_soon(where, opts)
-  return leads_soon(function() return dqlite.connect(where, opts) end)
-end
-
--- Asserts that a call fails so, after this time.
-local function fails_after(expected, kind, fn)
-  local seconds, conn, err = live.timed(fn)
-  live.fails(kind, conn, err)
-  assert.is_true(seconds > expected - 0.05 and seconds < expected + 0.25,
-    ("it took %.3f s"):format(seconds))
-  return err
-end
-
-local function has(text, err)
-  assert.is_truthy(err.message:find(text, 1, true), err.message)
-end
-
-local function is_worth_another_try(err)
-  assert.is_true(err.retryable)
-  assert.is_false(err.ambiguous)
-end
 
 describe("the leader of a healthy cluster", function()
   local five, leader, followers, standby, spare
@@ -301,7 +258,7 @@ describe("the leader of a healthy cluster", function()
     it("or it is not looked for, where a node is to be reached directly", function()
       local conn, err = dqlite.connect(followers[1].address, { direct = true, dial = dial })
       if conn then
-        opened[#opened + 1] = conn
+        leading.keep(conn)
         conn, err = conn:fetchval "SELECT 1"
       end
       live.fails("not_leader", conn, err)
@@ -458,96 +415,4 @@ describe("the leader of a healthy cluster", function()
       end)
     end)
   end
-end)
-
-describe("the leader of a cluster in trouble", function()
-  local three
-
-  setup(function() three = cluster.start() end)
-  teardown(cluster.stop_all)
-  teardown(proxy.stop_all)
-  after_each(close_all)
-
-  local function settle()
-    eventually("all nodes name the leader", function()
-      local leader = three:leader().address
-      for _, node in ipairs(three.nodes) do
-        local answer = ask(node.address, "LEADER")
-        if not answer or answer.address ~= leader then return false end
-      end
-      return true
-    end)
-  end
-
-  it("is found past the old one, which is frozen", function()
-    local known = assert(dqlite.cluster(three:addresses()))
-    local old, followers = three:leader(), three:followers()
-    leads(known:connect())
-    old:freeze()
-    local new = three:wait_for_leader(old)
-    for _, where in ipairs {
-      three:addresses(),
-      followers[1].address,
-      followers[2].address,
-      { old.address, followers[1].address, followers[2].address },
-      { old.address, (new == followers[1] and followers[2] or followers[1]).address },
-      known, -- which takes the frozen one for the leader
-    } do
-      assert.equal(new.address, connects_soon(where).address)
-    end
-    old:thaw()
-    settle()
-  end)
-
-  it("is waited for while it is being elected", function()
-    local known = assert(dqlite.cluster(three:addresses()))
-    local old, follower = three:leader(), three:followers()[1]
-    leads(known:connect())
-    old:kill()
-    local seconds, conn, err = live.timed(function()
-      return dqlite.connect { old.address, follower.address }
-    end)
-    leads(conn, err)
-    assert.is_true(seconds < 5, ("it took %.3f s"):format(seconds))
-    assert.not_equal(old.address, conn.address)
-    assert.equal(conn.address, leads_soon(function() return known:connect() end).address)
-    old:restart()
-    settle()
-  end)
-
-  -- Of all three addresses.
-  local function tells_of_the_dead(err, dead)
-    for _, node in ipairs(three.nodes) do
-      has(node.address .. (dead[node] and ": Connection refused" or ": "), err)
-    end
-    is_worth_another_try(err)
-  end
-
-  it("is not found by a lone survivor", function()
-    local leader, followers = three:leader(), three:followers()
-    local dead = { [leader] = true, [followers[1]] = true }
-    leader:kill()
-    followers[1]:kill()
-    for _, where in ipairs { followers[2].address, three:addresses() } do
-      local err = fails_after(0.6, "no_leader", function()
-        return dqlite.connect(where, { timeout = 0.6 })
-      end)
-      has("the quorum is missing: 1 of 3 voters", err)
-      tells_of_the_dead(err, dead)
-    end
-  end)
-
-  it("is not found where nobody lives", function()
-    local dead = {}
-    for _, node in ipairs(three.nodes) do
-      node:kill()
-      dead[node] = true
-    end
-    local err = fails_after(0.5, "no_leader", function()
-      return dqlite.connect(three:addresses(), { timeout = 0.5 })
-    end)
-    has("the quorum is missing: 0 of 3 voters", err)
-    tells_of_the_dead(err, dead)
-    fails_after(0, "connect", function() return dqlite.connect(three.nodes[1].address) end)
-  end)
 end)

@@ -1,4 +1,5 @@
--- The pauses of a search, on a clock that only moves when told: behaviour 11.
+-- The search on a clock that only moves when told: the pauses of behaviour 11, and 3 and 13 as
+-- far as a script tells.
 local dqlite = require "dqlite"
 local scripted = require "spec.support.scripted"
 local search_nodes = require "spec.support.search_nodes"
