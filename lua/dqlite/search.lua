@@ -6,8 +6,8 @@
 --
 -- A probe opens the database with its first question, since a node that leads
 -- answers that at once. Later questions are LEADER alone (dqlite.asker), and the
--- first of these comes with CLUSTER: a spare knows who the others are, not who
--- leads (hazards.md, Leaders).
+-- first of these comes with CLUSTER: a standby knows who the others are, not who
+-- leads (hazards.md, Leaders); a spare that has never been more knows neither.
 -- @module dqlite.search
 
 local askers = require "dqlite.asker"
