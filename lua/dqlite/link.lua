@@ -190,8 +190,13 @@ function Link:reply(deadline, about)
     local name, last, detail = session:next()
     if name then return name, last, detail end
     if last then return nil, self:fail(last, detail, about) end
-    local pending = detail > 0
-    local done, kind, why = exchange(self, stream, pending and "send" or "recv", deadline)
+    local method = detail > 0 and "send" or "recv"
+    local done, kind, why
+    if self.watch then
+      done, kind, why = exchange(self, stream, method, deadline)
+    else -- the same, a call of Lua shorter
+      done, kind, why = stream[method](stream, session, deadline)
+    end
     if not done then return nil, broken_wait(self, kind, why, about) end
   end
 end
