@@ -243,10 +243,11 @@ describe("a call", function()
   end
 
   describe("on a leader that is frozen", function()
-    -- Calls meanwhile; answers what was seen from outside, and what `use` has returned.
-    -- Thaws it, since what is left of rows is read after that.
-    local function while_frozen(use)
-      local observer = observe(followers)
+    -- Calls meanwhile; answers what was seen from outside, by a new observer unless one
+    -- is given, and what `use` has returned. Thaws it, since what is left of rows is read
+    -- after that.
+    local function while_frozen(use, observer)
+      observer = observer or observe(followers)
       leader:freeze()
       local result = use()
       local seen = observer:seen()
@@ -312,11 +313,13 @@ describe("a call", function()
     if live.loop == "luv" then
       it("ends though the leader was well when it began", function()
         local conn = connect_proxied()
-        local n = 10 * count_long(conn, 0.12, 0.1) -- a second or so
+        local n = 20 * count_long(conn, 0.12, 0.1) -- two seconds or so
         for _, node in ipairs(three.nodes) do node.proxy:reset() end
+        local observer = observe(followers)
         local task = dqlite.spawn(run, of("fetchval", COUNT, n)(conn))
         eventually("the watch has begun", is_watched)
-        local seen, call = while_frozen(function() return task:wait() end)
+        local seen, call = while_frozen(function() return task:wait() end, observer)
+        assert.is_nil(call.result)
         is_overtaken("the query", call.err, seen, "retryable")
         is_prompt("the query", call, seen)
         await_end_of_watch()
