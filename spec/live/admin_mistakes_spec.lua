@@ -6,23 +6,9 @@ local dqlite = require "dqlite"
 local live = require "spec.support.live"
 local proxy = require "spec.support.proxy"
 local raises = require "spec.support.raises"
+local roles = require "spec.support.roles"
 
 local NOWHERE = "127.0.0.1:1" -- nobody listens there
-
--- A cluster object that has been told of one node.
-local function through(node, opts)
-  return assert(dqlite.cluster(node.address, opts))
-end
-
-local function roles(list)
-  local by_id = {}
-  for _, each in ipairs(list) do by_id[each.id] = each.role end
-  return by_id
-end
-
-local function roles_in(object)
-  return roles(assert(object:nodes()))
-end
 
 describe("a mistake in the administration", function()
   local alone, front, object
@@ -41,7 +27,7 @@ describe("a mistake in the administration", function()
   after_each(function()
     assert.equal(0, front:count())
     assert.equal("1", object:leader().id)
-    assert.same({ ["1"] = "voter" }, roles_in(object))
+    assert.same({ ["1"] = "voter" }, roles.seen_by(object))
   end)
 
   local NO_IDS = { 0, "0", -1, 1.5, "abc", "", "-1", "1.5", "01", "+1", " 1", "0x1", 2 ^ 64,
@@ -137,7 +123,7 @@ describe("a mistake in the administration", function()
   end)
 
   it("is a call after its end", function()
-    local other = through(alone.nodes[1])
+    local other = assert(dqlite.cluster(alone.nodes[1].address))
     other:close()
     for _, call in ipairs { "leader", "nodes", "describe", "health", "connect" } do
       raises("is closed", function() other[call](other) end)

@@ -7,6 +7,7 @@ local dqlite = require "dqlite"
 local eventually = require "spec.support.eventually"
 local live = require "spec.support.live"
 local proxy = require "spec.support.proxy"
+local roles = require "spec.support.roles"
 
 local LARGEST, HALF = "18446744073709551615", "9223372036854775808"
 local NOWHERE = "127.0.0.1:1" -- nobody listens there
@@ -29,20 +30,10 @@ local function of(nodes, opts)
   return through(nodes:followers()[1], opts)
 end
 
-local function roles(list)
-  local by_id = {}
-  for _, each in ipairs(list) do by_id[each.id] = each.role end
-  return by_id
-end
-
-local function roles_in(object)
-  return roles(assert(object:nodes()))
-end
-
 -- Makes a voter the leader. One that was promoted cannot lead before it knows that.
 local function transfers(object, node)
   eventually("the node knows that it may lead", function()
-    return roles_in(object:node(node.address))[node.id] == "voter"
+    return roles.seen_by(object:node(node.address))[node.id] == "voter"
   end)
   assert.is_true(object:transfer(node.id))
   assert.same({ id = node.id, address = node.address }, object:leader())
@@ -109,7 +100,7 @@ describe("a cluster object that was given a follower's address", function()
     local view = object:node(follower.address)
     assert.same({ id = leader.id, address = leader.address }, view:leader())
     eventually("it knows of all", function() return #assert(view:nodes()) == 4 end)
-    assert.same(roles_in(object), roles_in(view))
+    assert.same(roles.seen_by(object), roles.seen_by(view))
     assert.matches(follower.address, tostring(view), 1, true)
     assert.matches("no leader known", tostring(dqlite.cluster(follower.address)))
   end)
@@ -195,7 +186,7 @@ describe("three voters", function()
   teardown(proxy.stop_all)
   after_each(function()
     local object = of(three)
-    for id in pairs(roles_in(object)) do
+    for id in pairs(roles.seen_by(object)) do
       if not VOTERS[id] then assert(object:remove(id)) end
     end
     while #three.nodes > 3 do discard(table.remove(three.nodes)) end
@@ -290,10 +281,10 @@ describe("three voters", function()
       for role, id in pairs { spare = LARGEST, standby = HALF, voter = "9223372036854775807" } do
         local node = outsider(three, id)
         assert.is_true(object:add { id = id, address = node.address, role = role })
-        assert.same(with(role, id), roles_in(object))
+        assert.same(with(role, id), roles.seen_by(object))
         connects(object)
         assert.is_true(object:remove(id))
-        assert.same(VOTERS, roles_in(object))
+        assert.same(VOTERS, roles.seen_by(object))
         assert.is_nil(row_of(assert(object:health()), node))
         connects(object)
       end
@@ -302,11 +293,11 @@ describe("three voters", function()
     it("may be named by numbers where Lua has them exactly", function()
       for id, number in pairs(written_ids()) do
         assert.is_true(object:add { id = number, address = NOWHERE })
-        assert.same(with("spare", id), roles_in(object))
+        assert.same(with("spare", id), roles.seen_by(object))
         assert.is_true(object:assign(number, "standby"))
-        assert.same(with("standby", id), roles_in(object))
+        assert.same(with("standby", id), roles.seen_by(object))
         assert.is_true(object:remove(number))
-        assert.same(VOTERS, roles_in(object))
+        assert.same(VOTERS, roles.seen_by(object))
       end
     end)
 
@@ -315,7 +306,7 @@ describe("three voters", function()
       assert.is_true(object:add { id = LARGEST, address = node.address })
       for _, role in ipairs { "standby", "voter" } do
         assert.is_true(object:assign(LARGEST, role))
-        assert.same(with(role, LARGEST), roles_in(object))
+        assert.same(with(role, LARGEST), roles.seen_by(object))
         connects(object)
       end
       transfers(object, node)
@@ -323,11 +314,11 @@ describe("three voters", function()
       transfers(object, three.nodes[1])
       for _, role in ipairs { "standby", "spare" } do
         assert.is_true(object:assign(LARGEST, role))
-        assert.same(with(role, LARGEST), roles_in(object))
+        assert.same(with(role, LARGEST), roles.seen_by(object))
         connects(object)
       end
       assert.is_true(object:remove(LARGEST))
-      assert.same(VOTERS, roles_in(object))
+      assert.same(VOTERS, roles.seen_by(object))
     end)
 
     it("are removed when they are dead", function()
@@ -335,7 +326,7 @@ describe("three voters", function()
       assert.is_true(object:add { id = "4", address = node.address, role = "voter" })
       node:kill()
       assert.is_true(object:remove "4")
-      assert.same(VOTERS, roles_in(object))
+      assert.same(VOTERS, roles.seen_by(object))
       connects(object)
     end)
 
@@ -346,7 +337,7 @@ describe("three voters", function()
         live.fails("sql", result, err)
         assert.equal(1, err.code)
         assert.is_false(err.fatal or err.retryable or err.ambiguous)
-        assert.same(with("spare", "4"), roles_in(object))
+        assert.same(with("spare", "4"), roles.seen_by(object))
         assert.same(leader, object:leader())
       end
       refused(object:assign("4", "spare"))
@@ -364,12 +355,12 @@ describe("three voters", function()
       local store = dqlite.store.memory { three:followers()[1].address }
       local keeping = assert(dqlite.cluster(store, { refresh = true }))
       assert.is_true(keeping:add { id = "4", address = NOWHERE })
-      assert.same(with("spare", "4"), roles(store:get()))
+      assert.same(with("spare", "4"), roles.of(store:get()))
       assert.is_true(keeping:assign("4", "standby"))
-      assert.same(with("standby", "4"), roles(store:get()))
+      assert.same(with("standby", "4"), roles.of(store:get()))
       assert.equal(3, assert(keeping:health()).voters)
       assert.is_true(keeping:remove "4")
-      assert.same(VOTERS, roles(store:get()))
+      assert.same(VOTERS, roles.of(store:get()))
       assert.is_nil(keeping.refresh_error)
     end)
 
@@ -381,7 +372,7 @@ describe("three voters", function()
       transfers(object, node)
       assert.is_true(object:remove "4")
       assert.not_equal("4", object:leader().id)
-      assert.same(VOTERS, roles_in(object))
+      assert.same(VOTERS, roles.seen_by(object))
       assert.is_true(node:is_running())
       live.fails("no_leader", object:node(node.address):leader())
       connects(object)
@@ -435,7 +426,7 @@ describe("three voters", function()
       assert.is_true(object:add { id = "4", address = NOWHERE })
       assert.not_equal(old.id, object:leader().id)
       old:restart()
-      assert.same(with("spare", "4"), roles_in(object))
+      assert.same(with("spare", "4"), roles.seen_by(object))
     end)
   end)
 
@@ -457,7 +448,7 @@ describe("three voters", function()
       live.fails("timeout", added, err)
       assert.same({ true, false, true }, { err.ambiguous, err.retryable, err.fatal })
       assert.is_true(seconds > 0.4 and seconds < 1)
-      assert.equal("spare", roles_in(object)["4"])
+      assert.equal("spare", roles.seen_by(object)["4"])
     end)
 
     -- Beside a call on the blocking loop nothing can be done.
@@ -472,7 +463,7 @@ describe("three voters", function()
       it("whose connection ends may have been made", function()
         local other, near = through_proxies(three, { timeout = 5 }), of(three)
         leader.proxy:hang_after(bytes_of_answers(leader, three.nodes))
-        local cutting = beside(function() return roles_in(near)["4"] end,
+        local cutting = beside(function() return roles.seen_by(near)["4"] end,
           function() leader.proxy:cut() end)
         local err = live.fails("closed", other:add { id = "4", address = NOWHERE })
         cutting:wait()
@@ -502,7 +493,7 @@ describe("three voters", function()
       for _, node in ipairs(three.nodes) do node.proxy:pass() end
       assert.is_true(err.retryable)
       assert.is_false(err.ambiguous)
-      assert.is_nil(roles_in(object)["4"])
+      assert.is_nil(roles.seen_by(object)["4"])
     end)
   end)
 end)

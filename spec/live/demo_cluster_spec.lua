@@ -6,6 +6,7 @@ local cluster_node = require "spec.support.cluster_node"
 local dqlite = require "dqlite"
 local eventually = require "spec.support.eventually"
 local nodes = require "spec.support.nodes"
+local roles = require "spec.support.roles"
 local temporary = require "spec.support.temporary"
 
 local DATABASE = "demo" -- that the program keeps its table in
@@ -16,13 +17,6 @@ describe("a cluster of dqlite-demo", function()
   setup(function() three = cluster.start { kind = "demo" } end)
   teardown(cluster.stop_all)
   before_each(function() object = assert(dqlite.cluster(three:followers()[1].address)) end)
-
-  -- As the leader knows them, or one node.
-  local function roles(view)
-    local by_id = {}
-    for _, each in ipairs(assert((view or object):nodes())) do by_id[each.id] = each.role end
-    return by_id
-  end
 
   -- All three as voters, and perhaps others.
   local function with(others)
@@ -42,7 +36,7 @@ describe("a cluster of dqlite-demo", function()
   it("tells its leader, its nodes, and how they are", function()
     local leader, first = three:leader(), three.nodes[1]
     assert.same({ id = leader.id, address = leader.address }, object:leader())
-    assert.same(with {}, roles())
+    assert.same(with {}, roles.seen_by(object))
     for _, each in ipairs(object:nodes()) do
       assert.equal(three:node(each.id).address, each.address)
     end
@@ -71,12 +65,12 @@ describe("a cluster of dqlite-demo", function()
     local follower = three:followers()[1]
     for _, role in ipairs { "standby", "spare" } do
       assert.is_true(object:assign(follower.id, role))
-      assert.same(with { [follower.id] = role }, roles())
+      assert.same(with { [follower.id] = role }, roles.seen_by(object))
     end
     assert.is_true(object:assign(follower.id, "voter"))
-    assert.same(with {}, roles())
+    assert.same(with {}, roles.seen_by(object))
     eventually("it knows that it may lead", function()
-      return roles(object:node(follower.address))[follower.id] == "voter"
+      return roles.seen_by(object:node(follower.address))[follower.id] == "voter"
     end)
     assert.is_true(object:transfer(follower.id))
     assert.equal(follower.id, object:leader().id)
@@ -89,15 +83,15 @@ describe("a cluster of dqlite-demo", function()
     local ours = cluster_node.start { kind = "node", id = ID, scratch = three.scratch }
     ours:await()
     assert.is_true(object:add { id = ID, address = ours.address })
-    assert.same(with { [ID] = "spare" }, roles())
+    assert.same(with { [ID] = "spare" }, roles.seen_by(object))
     assert.is_true(object:assign(ID, "voter"))
-    assert.same(with { [ID] = "voter" }, roles())
+    assert.same(with { [ID] = "voter" }, roles.seen_by(object))
     eventually("our node knows the leader", function()
       local leader = object:node(ours.address):leader()
       return leader and leader.id == three:leader().id
     end)
     assert.is_true(object:remove(ID))
-    assert.same(with {}, roles())
+    assert.same(with {}, roles.seen_by(object))
     ours:kill()
   end)
 
@@ -151,7 +145,7 @@ describe("a cluster of dqlite-demo", function()
     eventually("it has found the others and written them down", function()
       return #assert(store:get()) == 3
     end)
-    assert.same(with {}, roles())
+    assert.same(with {}, roles.seen_by(object))
     is_the_table(assert(dqlite.connect(store, { database = DATABASE })))
   end)
 end)

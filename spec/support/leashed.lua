@@ -9,14 +9,6 @@ local leashed = {}
 local Leashed = {}
 Leashed.__index = Leashed
 
-local function read_file(path)
-  local file = io.open(path)
-  if not file then return "" end
-  local text = file:read "*a"
-  file:close()
-  return text
-end
-
 --- Starts a program.
 -- @tparam string command for the shell, not more than a program with arguments
 -- @tparam string log what its files begin with
@@ -30,7 +22,7 @@ function leashed.start(command, log)
     frozen = false,
   }, Leashed)
   eventually("the program has been started: " .. command, function()
-    self.pid = tonumber(read_file(log .. ".pid"))
+    self.pid = tonumber(nodes.read_file(log .. ".pid"))
     return self.pid
   end)
   return self
@@ -38,7 +30,7 @@ end
 
 --- What it has printed, and what to standard error.
 function Leashed:output()
-  return read_file(self.log .. ".out"), read_file(self.log .. ".err")
+  return nodes.read_file(self.log .. ".out"), nodes.read_file(self.log .. ".err")
 end
 
 --- Is there such a process, frozen or not?
@@ -51,7 +43,7 @@ local function states(pid)
   local list, letters = uv.fs_scandir(("/proc/%d/task"):format(pid)), {}
   local name = list and uv.fs_scandir_next(list)
   while name do
-    local stat = read_file(("/proc/%d/task/%s/stat"):format(pid, name))
+    local stat = nodes.read_file(("/proc/%d/task/%s/stat"):format(pid, name))
     letters[#letters + 1] = stat:match ".*%) (%a)"
     name = uv.fs_scandir_next(list)
   end

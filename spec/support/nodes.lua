@@ -21,6 +21,15 @@ function nodes.output_of(command)
   return text
 end
 
+-- A whole file, "" while it is not there.
+function nodes.read_file(path)
+  local file = io.open(path)
+  if not file then return "" end
+  local text = file:read "*a"
+  file:close()
+  return text
+end
+
 -- For setup and teardown.
 function nodes.open()
   root, count, made = nodes.output_of "mktemp -d":gsub("\n", ""), 0, {}

@@ -11,14 +11,6 @@ Node.__index = Node
 
 local running = {}
 
-local function read_file(path)
-  local file = io.open(path)
-  if not file then return "" end
-  local text = file:read "*a"
-  file:close()
-  return text
-end
-
 -- The shell becomes the node: its process id is the node's.
 local function launch(self)
   self.log = nodes.fresh_dir()
@@ -28,12 +20,12 @@ local function launch(self)
     self.log, command, self.log, self.log), "w"))
   running[self] = true
   live.eventually("the node is ready", function()
-    local failure = read_file(self.log .. ".err")
+    local failure = nodes.read_file(self.log .. ".err")
     if failure ~= "" then error("the node did not start: " .. failure) end
-    self.address = read_file(self.log .. ".out"):match "ready (%S+)\n"
+    self.address = nodes.read_file(self.log .. ".out"):match "ready (%S+)\n"
     return self.address
   end)
-  self.pid = tonumber(read_file(self.log .. ".pid"))
+  self.pid = tonumber(nodes.read_file(self.log .. ".pid"))
 end
 
 --- Starts a node. Between nodes.open and nodes.close.
@@ -83,7 +75,8 @@ end
 -- second write being the one that an unreplicated first one would end.
 function Node:assert_lives(database)
   local conn, err = dqlite.connect(self.address, { timeout = 10, database = database })
-  assert(conn, ("the node is dead: %s\n%s"):format(tostring(err), read_file(self.log .. ".err")))
+  assert(conn, ("the node is dead: %s\n%s"):format(tostring(err),
+    nodes.read_file(self.log .. ".err")))
   assert(conn:execute "CREATE TABLE IF NOT EXISTS alive (n INTEGER)")
   local before = assert(conn:fetchval "SELECT count(*) FROM alive")
   for n = 1, 2 do assert(conn:execute("INSERT INTO alive VALUES (?)", n)) end
