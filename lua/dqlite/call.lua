@@ -123,6 +123,7 @@ function call.begin(conn, settings, known, deadline)
   end
   local link, now = conn.link, conn.link.loop.now()
   deadline = deadline or now + settings.timeout
+  if conn.limit and conn.limit < deadline then deadline = conn.limit end
   local ready, err = enter(conn, now, deadline)
   if not ready then return nil, err end
   conn.begun, conn.deadline, conn.busy_until = now, deadline, nil
@@ -134,6 +135,7 @@ function call.begin(conn, settings, known, deadline)
   end
   if ready and not known.plain then ready, err = check_features(conn, known) end
   if not ready then link:leave() end
+  if ready and conn.observer then conn.observer:started(conn) end
   return ready, err
 end
 
@@ -142,6 +144,7 @@ end
 -- @tparam[opt] table err of the call; misuse is raised
 function call.finish(conn, err)
   conn.link:leave()
+  if conn.observer then conn.observer:ended(conn, err) end
   if err and err.misuse then errors.misuse(err.misuse) end
 end
 

@@ -4,8 +4,10 @@
 
 local admin = require "dqlite.admin"
 local askers = require "dqlite.asker"
+local checkout = require "dqlite.checkout"
 local connection = require "dqlite.connection"
 local errors = require "dqlite.error"
+local events = require "dqlite.events"
 local health = require "dqlite.health"
 local links = require "dqlite.link"
 local loops = require "dqlite.loops"
@@ -13,6 +15,7 @@ local open = require "dqlite.open"
 local options = require "dqlite.options"
 local read_store = require "dqlite.store_reading"
 local outcome = require "dqlite.search_outcome"
+local pools = require "dqlite.pool"
 local routes = require "dqlite.routes"
 local searches = require "dqlite.search"
 local stores = require "dqlite.store"
@@ -36,6 +39,8 @@ local function new(where, settings)
     lone = lone, -- is it the address of one node, and nothing is known of others?
     loop = nil, -- from the first use on
     watch = nil, -- likewise, where the loop can do that
+    observer = events.of(settings) or events.none,
+    pools = setmetatable({}, { __mode = "k" }), -- those of it, as keys
     leader_name = nil, -- of the node that led last, as far as is known
     listed = nil, -- the nodes, as the store has said
     members = nil, -- as one of them has said
@@ -105,16 +110,27 @@ function Cluster:learn(members)
   self.members = members
 end
 
+-- The leader that is known now; who wants to know is told of a change.
+local function lead(self, name)
+  local before = self.leader_name
+  self.leader_name = name
+  if before ~= name then self.observer:leader_changed(before, name) end
+end
+
 --- A node leads.
 -- @tparam string name
 function Cluster:found(name)
-  self.leader_name = name
+  if self.leader_name == name then return end
+  lead(self, name)
+  for pool in pairs(self.pools) do checkout.leader_found(pool, name) end
 end
 
 --- A node may not lead any more.
 -- @tparam string name
-function Cluster:forget(name)
-  if self.leader_name == name then self.leader_name = nil end
+-- @tparam[opt] boolean surely it has said so, or another node leads
+function Cluster:forget(name, surely)
+  if self.leader_name == name then lead(self, nil) end
+  for pool in pairs(self.pools) do checkout.leader_lost(pool, name, surely) end
 end
 
 --- The nodes or their roles were changed: what was known is asked for again.
@@ -140,8 +156,10 @@ end
 
 -- ---- the way to the leader ----
 
--- A cluster belongs to one loop: its searches wait there.
-local function bind(self, settings)
+--- Binds it to a loop at its first use: its searches wait there. Raises on another
+-- one, and where nobody can wait.
+-- @tparam table settings
+function Cluster:bind(settings)
   if self.closed then errors.misuse("the cluster is closed") end
   if settings.direct then
     errors.misuse("the option 'direct' is for one node: dqlite.connect(address, { direct = true })")
@@ -230,6 +248,16 @@ function Cluster:reach(settings, opens, deadline)
   return link
 end
 
+local function connect(self, settings)
+  self:bind(settings)
+  local began = self.loop.now()
+  local link, err = self:reach(settings, true, began + settings.timeout)
+  if not link then return nil, err end
+  local observer = events.of(settings)
+  if observer then observer:connected(link, self.loop.now() - began) end
+  return connection.new(link, settings, observer)
+end
+
 --- Connects to the leader.
 -- @tparam[opt] table opts options as of dqlite.connect, over those of the cluster
 -- @treturn table|nil a connection
@@ -237,10 +265,16 @@ end
 -- whether a quorum is missing
 function Cluster:connect(opts)
   local settings = opts and options.over(opts, self.settings) or self.settings
-  bind(self, settings)
-  local link, err = self:reach(settings, true, self.loop.now() + settings.timeout)
-  if not link then return nil, err end
-  return connection.new(link, settings)
+  return connect(self, settings)
+end
+
+--- Makes a pool of connections to the leader.
+-- @tparam[opt] table opts as of dqlite.create_pool, over those of the cluster
+-- @treturn table|nil a pool
+-- @treturn table|nil the error of the first connections (`min_size`)
+function Cluster:pool(opts)
+  local for_connections, own = options.pool(opts)
+  return pools.new(self, options.over(for_connections, self.settings), own)
 end
 
 local function known_nodes(self)
@@ -257,7 +291,8 @@ local shared = setmetatable({}, { __mode = "k" }) -- loop -> key -> cluster
 -- Connections to the same addresses know of each other, as long as one of them lives.
 local function shared_cluster(where, settings)
   local key = wheres.key(where)
-  if not key or settings.dial or settings.translate or settings.redirect then
+  if not key or settings.dial or settings.translate or settings.redirect
+    or settings.on_event then
     return new(where, settings)
   end
   local loop = loops.select(settings.loop)
@@ -273,7 +308,7 @@ local function connect_direct(address, settings)
   end
   local link, err = open.direct(address, settings)
   if not link then return nil, err end
-  return connection.new(link, settings)
+  return connection.new(link, settings, events.of(settings))
 end
 
 --- Connects (see dqlite.connect).
@@ -283,18 +318,24 @@ function clusters.connect(where, opts)
   if settings.direct then return connect_direct(where, settings) end
   local wrong = wheres.problem(where)
   if wrong then return nil, wrong end
-  local cluster = shared_cluster(where, settings)
-  bind(cluster, settings)
-  local link, err = cluster:reach(settings, true, cluster.loop.now() + settings.timeout)
-  if not link then return nil, err end
-  return connection.new(link, settings)
+  return connect(shared_cluster(where, settings), settings)
+end
+
+--- Makes a pool (see dqlite.create_pool).
+function clusters.create_pool(where, opts)
+  if getmetatable(where) == Cluster then return where:pool(opts) end
+  local for_connections, own = options.pool(opts)
+  local settings = options.cluster(for_connections)
+  local wrong = wheres.problem(where)
+  if wrong then return nil, wrong end
+  return pools.new(shared_cluster(where, settings), settings, own)
 end
 
 -- ---- administration ----
 
 for name, call in pairs(admin) do
   Cluster[name] = function(self, ...)
-    bind(self, self.settings)
+    self:bind(self.settings)
     return call(self, ...)
   end
 end
@@ -306,7 +347,7 @@ end
 -- none names itself)
 -- @treturn table|nil the error of a store that cannot be read, or that is empty
 function Cluster:health()
-  bind(self, self.settings)
+  self:bind(self.settings)
   local list, err = known_nodes(self)
   if not list then return nil, err end
   return health(self.settings, self.loop, list)

@@ -27,23 +27,25 @@ local Connection = {}
 Connection.__index = Connection
 Connection.__name = "dqlite.connection"
 
-local connection = {}
+local connection = { class = Connection }
 
---- A connection over a link whose database is open.
--- @tparam table link from dqlite.open
--- @tparam table settings from dqlite.options
--- @treturn table
-function connection.new(link, settings)
+-- What is known of the server and prepared there stays with the link.
+local function new(link, settings, observer, cache, prepare_schema, found)
   return setmetatable({
     address = link.address,
     database = settings.database,
     settings = settings,
     link = link,
-    closed = false, -- or the coroutine that has closed it
+    closed = false, -- or the coroutine that has closed it; "released": to its pool
+    observer = observer, -- of dqlite.events; nil: nobody wants to know
+    lease = nil, -- of the pool that it is of (dqlite.checkout)
+    guard = nil, -- notices that everybody has dropped it
+    limit = nil, -- no call goes on beyond that; nil: by the settings
+    statements = nil, -- ids of those that `prepare` has made, as keys
 
-    cache = caches.new(settings.statement_cache),
-    prepare_schema = 1, -- 0 once the server has refused it (1.12 to 1.14)
-    found = {}, -- what the server can do, as far as it was asked
+    cache = cache,
+    prepare_schema = prepare_schema, -- 0 once the server has refused 1 (1.12 to 1.14)
+    found = found, -- what the server can do, as far as it was asked
     state = states.new(), -- of the transaction
     level = nil, -- the innermost transaction of dqlite.transaction
     savepoints = 0, -- how many of dqlite.scope are open
@@ -62,6 +64,32 @@ function connection.new(link, settings)
     preparing = nil, -- the cache's entry that PREPARE was sent for
     finalizing = 0, -- how many FINALIZE were sent
   }, Connection)
+end
+
+--- A connection over a link whose database is open.
+-- @tparam table link from dqlite.open
+-- @tparam table settings from dqlite.options
+-- @tparam[opt] table observer of dqlite.events
+-- @treturn table
+function connection.new(link, settings, observer)
+  link.observer = observer
+  return new(link, settings, observer, caches.new(settings.statement_cache), 1, {})
+end
+
+--- The same connection as another object, for the next one who gets it from a pool.
+-- @tparam table conn that is retired
+-- @treturn table
+function connection.renew(conn)
+  return new(conn.link, conn.settings, conn.observer, conn.cache, conn.prepare_schema, conn.found)
+end
+
+--- Makes the object useless: what is called on it raises.
+-- @tparam table conn
+function connection.retire(conn)
+  conn.closed = "released"
+  local closed = conn.cache.closed
+  for id in pairs(conn.statements or {}) do closed[#closed + 1] = id end
+  conn.statements = nil
 end
 
 local examine = sql.examine
@@ -270,7 +298,7 @@ function Connection:features()
     self.state.harmless = false
   end
   if err and err.kind == "busy" then err = nil end
-  call.finish(self)
+  call.finish(self, err)
   if err then return helpers.failed(self, err) end
   return {
     params_32bit = params,
@@ -280,16 +308,48 @@ function Connection:features()
   }
 end
 
+local ROLLBACK = sql.examine "ROLLBACK"
+
+--- Has nothing been left on it: no transaction, no rows?
+-- @treturn boolean
+function Connection:is_clean()
+  return not self.state.maybe_open and not self.live and self.link.core:outstanding() == 0
+end
+
+--- Rolls back and reads what was left.
+-- @treturn boolean is it clean?
+function Connection:reset()
+  local done, err = call.perform(self, self.settings, ROLLBACK)
+  return done ~= nil or states.says_none(err)
+end
+
+--- Gives the connection back to its pool: a transaction that is open is rolled back,
+-- and statements are closed. The object cannot be used any more. Again does nothing.
+-- @treturn true
+function Connection:release()
+  local lease, level = self.lease, self.level
+  if not lease then errors.misuse("release: the connection is not of a pool, close it") end
+  if level and level.scoped and level.owner == loops.running() then
+    errors.misuse("release inside transaction(): return, or raise")
+  end
+  lease.pool:give(self)
+  return true
+end
+
 --- Closes, once what is left of abandoned rows is read. A transaction that is
 -- open is rolled back by the server. Again does nothing.
 -- @treturn true
 function Connection:close()
+  if self.closed == "released" then return true end
   self.closed, self.live = self.closed or loops.running(), nil
   self.link:quit()
+  if self.lease then self.lease.pool:give(self) end
   return true
 end
 
-Connection.__close = Connection.close
+function Connection:__close()
+  if self.lease then self.lease.pool:give(self) else self:close() end
+end
 
 --- Can statements be sent?
 -- @treturn boolean
@@ -298,7 +358,8 @@ function Connection:is_open()
 end
 
 function Connection:__tostring()
-  local state = self.closed and "closed" or self:is_open() and "open" or "lost"
+  local state = self.closed == "released" and "released" or self.closed and "closed"
+    or self:is_open() and "open" or "lost"
   return ("dqlite connection to %s (%s)"):format(errors.visible(self.address), state)
 end
 

@@ -188,6 +188,18 @@ function errors.is_kind(name)
   return KINDS[name] or false
 end
 
+--- Is it an error value of this library?
+function errors.is_error(value)
+  return getmetatable(value) == Error
+end
+
+--- A text of a statement as it is shown: capped, and safe to print.
+-- @tparam[opt] string text
+-- @treturn string|nil
+function errors.shown_sql(text)
+  return text and errors.visible(text:sub(1, SQL_MAX))
+end
+
 --- Makes an error value.
 -- @tparam table fields `kind` and `message`, and what else is known; the
 -- three booleans are false where they are left out
@@ -201,7 +213,7 @@ function errors.new(fields)
     name = fields.name,
     raw = fields.raw,
     address = fields.address,
-    sql = fields.sql and errors.visible(fields.sql:sub(1, SQL_MAX)),
+    sql = errors.shown_sql(fields.sql),
     leader = fields.leader,
     fatal = fields.fatal or false,
     retryable = fields.retryable or false,

@@ -28,9 +28,11 @@ end
 --- Raises after one's own close, and in a coroutine that the transaction is not
 -- of. After another coroutine's close the call answers an error.
 function helpers.check_usable(conn)
-  if conn.closed and conn.closed == loops.running() then
-    errors.misuse("the connection is closed")
+  local closed = conn.closed
+  if closed == "released" then
+    errors.misuse("the connection was given back to its pool: acquire another one")
   end
+  if closed and closed == loops.running() then errors.misuse("the connection is closed") end
   check_level(conn)
 end
 

@@ -9,6 +9,7 @@
 local clusters = require "dqlite.cluster"
 local core = require "dqlite.core"
 local policy = require "dqlite.policy"
+local retry = require "dqlite.retry"
 local session = require "dqlite.session"
 local store = require "dqlite.store"
 local tasks = require "dqlite.task"
@@ -52,7 +53,8 @@ assert(core._VERSION == dqlite._VERSION,
 -- `translate(address)` (from the address that the cluster knows a node by to the one
 -- to dial; called with every address), `dial(address, deadline)` (a stream, as
 -- DEVELOPMENT.md has it, in place of a socket), `refresh` (write the nodes that the
--- leader names to the store)
+-- leader names to the store), `on_event` (a function that is told what happens; see
+-- dqlite.events), `slow_query` (1 second: from when on a call is told as slow)
 -- @treturn table|nil a connection
 -- @treturn table|nil the error: "no_leader" (what each node has answered, and whether
 -- a quorum is missing), "policy", "connect" or "timeout" for one address alone,
@@ -68,6 +70,25 @@ dqlite.connect = clusters.connect
 -- @treturn table|nil a cluster
 -- @treturn table|nil an error of kind "value" for a malformed address
 dqlite.cluster = clusters.new
+
+--- Makes a pool of connections to the leader of a cluster (see dqlite.pool).
+-- @function create_pool
+-- @tparam string|table where as for connect
+-- @tparam[opt] table opts as for connect, for its connections, and `min_size` (1: made
+-- at once, and kept when idle), `max_size` (10), `acquire_timeout` (seconds to wait for
+-- a connection; `timeout`), `idle_timeout` (300 seconds), `max_lifetime` (3600 seconds),
+-- `init(conn)` (called once for each new connection), `setup(conn)` (called at each
+-- acquire), `retries` (3: of `pool:transaction`), `multiplex` (reads of many coroutines
+-- share connections), `debug` (reports say where a connection was acquired). What
+-- `init` or `setup` raises, or answers as `nil, err`, is what the acquire does
+-- @treturn table|nil a pool
+-- @treturn table|nil the error of the first connections, as for connect
+dqlite.create_pool = clusters.create_pool
+
+--- Runs a function again while it fails with what is certainly not applied (see
+-- dqlite.retry).
+-- @function retry
+dqlite.retry = retry.run
 
 --- Runs a function in a coroutine under luv (see dqlite.task).
 -- @function run

@@ -53,6 +53,7 @@ function links.new(address, settings, name)
     dialler = settings.dial, -- the user's own
     dialling = nil, -- the stream that is being connected
     watch = nil, -- minds the leader while an answer is overdue (dqlite.watch)
+    observer = nil, -- is told of its end (dqlite.events)
     leader_name = nil, -- how the node names itself, when it has said that it leads
     members = nil, -- of the cluster, as the node has said
     overtaken = nil, -- by what leader, once the watch has found one
@@ -136,7 +137,7 @@ function Link:fail(kind, reason, about)
   local write = about and about.write and not self.unsent or false
   local err = errors.lost(kind, reason,
     { address = self.address, sql = about and about.sql, write = write, leader = self.overtaken })
-  if self.watch then self.watch:lost(self) end
+  if self.watch then self.watch:lost(self, err) end
   if self.draining then return err end
   if has_rows_due(self) and (kind == "timeout" or self.loop.background) then
     abandon(self, err)
@@ -223,7 +224,7 @@ function Link:failure(about)
     write = about and about.write or false,
     one_statement = about and about.one_statement,
   })
-  if err.fatal and self.watch then self.watch:lost(self) end
+  if err.fatal and self.watch then self.watch:lost(self, err) end
   if err.fatal then self:close(err) end
   return err
 end
@@ -274,6 +275,7 @@ function Link:close(cause)
   if self.abandoned then self.abandoned = nil end
   if self.watch then self.watch = nil end
   self.core:close()
+  if stream and self.observer then self.observer:closed(self) end
 end
 
 -- Closes where nothing runs behind the program's back: reads the rest itself,

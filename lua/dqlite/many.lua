@@ -139,7 +139,7 @@ local function perform(conn, settings, known, id, next_set)
   if not ready then return nil, refused end
   local scope, err = scopes.open(conn, "BEGIN IMMEDIATE", "savepoint")
   if not scope then
-    call.finish(conn)
+    call.finish(conn, err)
     return nil, err
   end
   local self = setmetatable({
@@ -153,7 +153,7 @@ local function perform(conn, settings, known, id, next_set)
   }, Run)
   run_all(self)
   local answer, failed = finish(self, scope)
-  call.finish(conn)
+  call.finish(conn, failed)
   local failure = self.failure
   if failure and failure.raised then raise(failure.index, failure.raised) end
   return answer, failed

@@ -122,6 +122,8 @@ local CONNECT = {
   redirect = redirect,
   dial = fn,
   translate = fn,
+  on_event = fn,
+  slow_query = seconds,
 }
 for name, check in pairs(CALL) do CONNECT[name] = check end
 CONNECT.row_types = nil
@@ -129,14 +131,29 @@ CONNECT.row_types = nil
 local CLUSTER = { refresh = flag }
 for name, check in pairs(CONNECT) do CLUSTER[name] = check end
 
--- Of the calls that give rows in several shapes, or one at a time.
+-- Beside those of a connection. What they say is for the pool alone.
+local POOL = {
+  min_size = count_or_none,
+  max_size = count,
+  acquire_timeout = seconds,
+  idle_timeout = seconds,
+  max_lifetime = seconds,
+  init = fn,
+  setup = fn,
+  retries = count_or_none,
+  multiplex = flag,
+  debug = flag,
+}
+
+-- Of the calls that fetch, give rows in several shapes, or one at a time.
 local SHAPES = {
-  rows = { arrays = flag, reuse = flag },
+  fetch = { consistency = one_of("leader", "linearizable") },
+  rows = { consistency = one_of("leader", "linearizable"), arrays = flag, reuse = flag },
   pipeline = { arrays = flag },
 }
-for _, known in pairs(SHAPES) do
+for shape, known in pairs(SHAPES) do
   for name, check in pairs(CALL) do known[name] = check end
-  known.row_types = nil
+  known.row_types = shape == "fetch" and known.row_types or nil
 end
 -- limits of a whole result
 SHAPES.rows.max_rows, SHAPES.rows.max_result_bytes = nil, nil
@@ -146,7 +163,18 @@ local TRANSACTION = {
   on_error = one_of("rollback", "commit"),
 }
 
-local LATER = { tls = true, on_event = true, consistency = true }
+local POOL_TRANSACTION = { retries = count_or_none }
+for name, check in pairs(TRANSACTION) do POOL_TRANSACTION[name] = check end
+
+local ACQUIRE = { timeout = seconds }
+
+local RETRY = { timeout = seconds, retries = count_or_none, loop = loop }
+
+-- Options that are known, and out of place.
+local ELSEWHERE = {
+  tls = "is unsupported yet",
+  consistency = "is for a fetch call",
+}
 
 options.DEFAULTS = {
   database = "default",
@@ -162,6 +190,17 @@ options.DEFAULTS = {
   max_message_size = 64 * MIB,
   direct = false,
   row_types = false,
+  slow_query = 1,
+}
+
+options.POOL_DEFAULTS = {
+  min_size = 1,
+  max_size = 10,
+  idle_timeout = 300,
+  max_lifetime = 3600,
+  retries = 3,
+  multiplex = false,
+  debug = false,
 }
 
 local function check(given, known)
@@ -172,8 +211,8 @@ local function check(given, known)
     local wanted
     if known[name] then
       wanted = known[name](value)
-    elseif LATER[name] then
-      errors.misuse(("option '%s' is unsupported yet"):format(name))
+    elseif ELSEWHERE[name] then
+      errors.misuse(("option '%s' %s"):format(name, ELSEWHERE[name]))
     else
       errors.misuse(("unknown option '%s'"):format(tostring(name)))
     end
@@ -202,6 +241,7 @@ local function copy(from)
     blobs = from.blobs,
     busy_timeout = from.busy_timeout,
     connect_timeout = from.connect_timeout,
+    consistency = from.consistency,
     database = from.database,
     dates = from.dates,
     dial = from.dial,
@@ -214,10 +254,12 @@ local function copy(from)
     null = from.null,
     null_by_name = nil, -- the value that stands for NULL in a row by name
     null_by_position = nil, -- and in one by position
+    on_event = from.on_event,
     redirect = from.redirect, -- a function
     refresh = from.refresh,
     reuse = from.reuse,
     row_types = from.row_types,
+    slow_query = from.slow_query,
     statement_cache = from.statement_cache,
     timeout = from.timeout,
     translate = from.translate,
@@ -260,11 +302,60 @@ function options.over(given, settings)
   return with_policy(merge(given, settings))
 end
 
+-- The user's options of a pool in two: those of its connections, and its own.
+local function split(given)
+  local for_connections, own = {}, {}
+  for name, value in pairs(given) do
+    local into = POOL[name] and own or for_connections
+    into[name] = value
+  end
+  return for_connections, own
+end
+
+--- The options of a pool. Raises as `connect`.
+-- @tparam[opt] table given the user's options
+-- @treturn table those of its connections, as they were given
+-- @treturn table its own settings, defaults included
+function options.pool(given)
+  if given ~= nil and type(given) ~= "table" then check(given, POOL) end
+  local for_connections, own = split(given or {})
+  check(own, POOL)
+  for name, value in pairs(options.POOL_DEFAULTS) do
+    if own[name] == nil then own[name] = value end
+  end
+  if own.min_size > own.max_size then
+    if given.min_size then errors.misuse("option 'min_size' must not exceed 'max_size'") end
+    own.min_size = own.max_size
+  end
+  return for_connections, own
+end
+
+--- The options of an acquire.
+-- @tparam[opt] table given `timeout`
+-- @treturn table
+function options.acquire(given)
+  check(given or {}, ACQUIRE)
+  return given or {}
+end
+
+--- The options of dqlite.retry.
+-- @tparam[opt] table given `timeout`, `retries`, `loop`
+-- @treturn table
+function options.retry(given)
+  check(given or {}, RETRY)
+  given = given or {}
+  return {
+    timeout = given.timeout or options.DEFAULTS.timeout,
+    retries = given.retries or math.huge,
+    loop = given.loop,
+  }
+end
+
 --- The settings of one call.
 -- @tparam table given the call's options
 -- @tparam table settings the connection's
--- @tparam[opt] string shaped "rows" or "pipeline", which have options of their
--- own
+-- @tparam[opt] string shaped "fetch", "rows" or "pipeline", which have options of
+-- their own
 -- @treturn table all settings
 function options.call(given, settings, shaped)
   check(given, SHAPES[shaped] or CALL)
@@ -278,6 +369,17 @@ function options.transaction(given)
   check(given or {}, TRANSACTION)
   given = given or {}
   return { mode = given.mode or "immediate", on_error = given.on_error or "rollback" }
+end
+
+--- The settings of a transaction of a pool.
+-- @tparam[opt] table given `mode`, `on_error` and `retries`
+-- @tparam number retries as the pool has it
+-- @treturn table those for options.transaction
+-- @treturn number
+function options.pool_transaction(given, retries)
+  check(given or {}, POOL_TRANSACTION)
+  given = given or {}
+  return { mode = given.mode, on_error = given.on_error }, given.retries or retries
 end
 
 return options

@@ -296,7 +296,7 @@ function pipeline.run(conn, list, opts)
   if any(items, "writes") then ready, err = scopes.settle(conn) end
   if ready then ready, err = check_alone(conn, items) end
   if ready then results, err = run(conn, settings, items) end
-  call.finish(conn)
+  call.finish(conn, err)
   if not results then return helpers.failed(conn, err) end
   return results
 end

@@ -45,7 +45,7 @@ local function run_one(conn, settings, known, deadline)
   if known.kind == "savepoint" then sure, err = scopes.settle(conn) end
   local was_open = conn.state.maybe_open
   if sure then answer, err = call.run(conn, settings, known, nil, read, nil) end
-  call.finish(conn)
+  call.finish(conn, err)
   return answer, err, was_open
 end
 

@@ -78,11 +78,13 @@ function statement.prepare(conn, known)
   local ready, refused = call.begin(conn, conn.settings, known)
   if not ready then return helpers.failed(conn, refused) end
   local id, err = prepare(conn, known)
-  call.finish(conn)
+  call.finish(conn, err)
   if not id then
     conn.state:failed(known, err)
     return helpers.failed(conn, err)
   end
+  conn.statements = conn.statements or {}
+  conn.statements[id] = true
   return setmetatable({
     conn = conn,
     known = known,
@@ -126,7 +128,10 @@ end
 function Statement:close()
   local conn, id = self.conn, self.id
   self.id = nil
-  if id then conn.cache.closed[#conn.cache.closed + 1] = id end
+  if id and conn.statements and conn.statements[id] then
+    conn.statements[id] = nil
+    conn.cache.closed[#conn.cache.closed + 1] = id
+  end
   return true
 end
 

@@ -29,7 +29,7 @@ local function perform(conn, text, act, ...)
   local ready, refused = call.begin(conn, conn.settings, sql.examine(text))
   if not ready then return nil, refused end
   local done, err = act(conn, ...)
-  call.finish(conn)
+  call.finish(conn, err)
   return done, err
 end
 
@@ -92,6 +92,7 @@ end
 -- The function is over, and so must its transaction be: where another coroutine
 -- reads its rows, or nothing can wait, the connection has to end.
 local function take_back(conn)
+  if conn.closed then return end
   local link = conn.link
   local taken = link.owner and link.owner ~= loops.running()
   if taken or not loops.can_wait(link.loop) then

@@ -23,8 +23,8 @@ local PAUSE, LONG_PAUSE, LONG, PATIENCE = 0.025, 0.25, 15, 1
 local NODES = 10 -- that are asked
 
 --- Makes one.
--- @tparam table cluster `names()` are to be asked; `forget(name)`, `found(name)` are
--- told
+-- @tparam table cluster `names()` are to be asked; `forget(name, surely)`, `found(name)`
+-- are told
 -- @tparam table loop
 -- @tparam table settings
 -- @treturn table
@@ -158,8 +158,9 @@ end
 
 --- The link has ended by an error: its node may not lead any more.
 -- @tparam table link
-function Watch:lost(link)
-  self.cluster:forget(link.name)
+-- @tparam table err
+function Watch:lost(link, err)
+  self.cluster:forget(link.name, err.kind == "not_leader")
 end
 
 return watches

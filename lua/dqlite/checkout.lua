@@ -1,0 +1,293 @@
+--- How a connection leaves a pool and comes back: dialled where there is none, looked
+-- at where there is one, rolled back, or dropped.
+--
+-- A lease says whose a slot is: `pool`, `slot`, `turn` (the slot's, when it was
+-- given), `trace` (where). It is with the connection until that is given back.
+-- @module dqlite.checkout
+
+local connection = require "dqlite.connection"
+local core = require "dqlite.core"
+local errors = require "dqlite.error"
+local finalizer = require "dqlite.finalizer"
+local loops = require "dqlite.loops"
+
+local checkout = {}
+
+-- Seconds without use after which a connection is looked at first. It costs a system
+-- call.
+local IDLE = 0.005
+
+-- ---- dropping ----
+
+--- Closes a slot's connection and frees the slot, without a wait under an event loop.
+-- @tparam table pool
+-- @tparam table slot reserved, or used by nobody any more
+function checkout.discard(pool, slot)
+  local link = slot.link
+  slot.conn, slot.link = nil, nil
+  if link then pcall(link.quit, link) end
+  pool.slots:free(slot)
+end
+
+-- Idle connections go at once, the others when they come back.
+local function drop_idle(pool, is_useless)
+  local slot = pool.slots:take_idle(is_useless)
+  while slot do
+    checkout.discard(pool, slot)
+    slot = pool.slots:take_idle(is_useless)
+  end
+end
+
+local function is_stale(slot)
+  return slot.stale
+end
+
+local function is_dead(slot)
+  return not slot.link.stream or not slot.link.stream:alive()
+end
+
+--- A node leads: connections to any other are of no use.
+-- @tparam table pool
+-- @tparam string name of the leader
+function checkout.leader_found(pool, name)
+  for slot in pairs(pool.slots.all) do
+    if slot.link and slot.link.leader_name ~= name then slot.stale = true end
+  end
+  drop_idle(pool, is_stale)
+end
+
+--- A node may not lead any more.
+-- @tparam table pool
+-- @tparam string name of the node
+-- @tparam boolean surely it has said so itself; else its connections are looked at
+function checkout.leader_lost(pool, name, surely)
+  if not surely then return drop_idle(pool, is_dead) end
+  for slot in pairs(pool.slots.all) do
+    if slot.link and slot.link.name == name then slot.stale = true end
+  end
+  drop_idle(pool, is_stale)
+end
+
+--- Drops all idle connections.
+-- @tparam table pool
+function checkout.drop_all(pool)
+  drop_idle(pool, function() return true end)
+end
+
+--- Drops connections that were idle for too long, as long as there are enough, and
+-- those that are too old.
+-- @tparam table pool
+function checkout.sweep(pool)
+  local slots, now = pool.slots, pool.loop.now()
+  local oldest = slots:oldest()
+  while oldest and slots.size > pool.own.min_size
+    and now - oldest.since > pool.own.idle_timeout do
+    checkout.discard(pool, slots:take_idle(function() return true end))
+    oldest = slots:oldest()
+  end
+  if oldest then drop_idle(pool, function(slot) return now > slot.dies end) end
+end
+
+-- ---- leaving ----
+
+local function is_usable(pool, slot, now)
+  local link = slot.link
+  if slot.stale or now > slot.dies or not link.stream then return false end
+  if now - slot.since <= IDLE or link.stream:alive() then return true end
+  pool.cluster:forget(link.name)
+  return false
+end
+
+-- The last tenth of its time is drawn by lot: those that were made together do not
+-- all end at once.
+local function life_of(pool)
+  return pool.own.max_lifetime * (1 - core.random() / 10)
+end
+
+local function run_user(fn, conn)
+  local done, err = fn(conn)
+  if done == nil and err ~= nil then return nil, err end
+  return true
+end
+
+local function dial(pool, slot, deadline)
+  local began = pool.loop.now()
+  local link, err = pool.cluster:reach(pool.settings, true, deadline)
+  if not link then
+    pool.observer:unconnected()
+    return nil, err
+  end
+  slot.link, slot.stale = link, false
+  local now = pool.loop.now()
+  slot.since, slot.dies = now, now + life_of(pool)
+  slot.conn = connection.new(link, pool.settings, pool.observer)
+  pool.observer:connected(link, now - began)
+  if pool.slots.closed then return nil, checkout.closed_error() end
+  if not pool.own.init then return true end
+  slot.conn.limit = deadline
+  return run_user(pool.own.init, slot.conn)
+end
+
+local function fill(pool, slot, deadline)
+  if slot.conn then
+    if is_usable(pool, slot, pool.loop.now()) then return true end
+    slot.link:quit()
+    slot.conn, slot.link = nil, nil
+  end
+  return dial(pool, slot, deadline)
+end
+
+function checkout.closed_error()
+  return errors.new { kind = "pool", message = "the pool is closed" }
+end
+
+local function timeout_error(pool, seconds)
+  local slots = pool.slots
+  return errors.new {
+    kind = "pool",
+    message = ("no connection came free in %.1f s: %d of %d are in use, %d others wait")
+      :format(seconds, slots.used_count, slots.most, slots.waiting),
+    retryable = true,
+  }
+end
+
+local function take(pool, deadline)
+  local began, slots = pool.loop.now(), pool.slots
+  local waits = slots.idle_count == 0 and slots.size == slots.most
+  local slot, kind, reason = slots:take(deadline)
+  if waits and not slots.closed then
+    pool.observer:waited(pool.loop.now() - began, slot ~= nil)
+  end
+  if slot then return slot end
+  if kind == "misuse" then errors.misuse(reason) end
+  if slots.closed then return nil, checkout.closed_error() end
+  return nil, timeout_error(pool, pool.loop.now() - began)
+end
+
+--- Takes a slot with a connection that works, as far as can be known here.
+-- @tparam table pool
+-- @tparam number deadline of the loop's now()
+-- @treturn table|nil the slot
+-- @treturn table|nil the error
+function checkout.take(pool, deadline)
+  local slot, err = take(pool, deadline)
+  if not slot then return nil, err end
+  local ok, filled, failed = pcall(fill, pool, slot, deadline)
+  if ok and filled then return slot end
+  checkout.discard(pool, slot)
+  if not ok then error(filled, 0) end
+  return nil, failed
+end
+
+--- Makes connections before they are asked for.
+-- @tparam table pool
+-- @tparam number deadline of the loop's now()
+-- @treturn true|nil
+-- @treturn table|nil the error
+function checkout.add(pool, deadline)
+  local slot = pool.slots:add()
+  if not slot then return true end
+  local ok, filled, failed = pcall(fill, pool, slot, deadline)
+  if ok and filled then return checkout.put(pool, slot, slot.conn) end
+  checkout.discard(pool, slot)
+  if not ok then error(filled, 0) end
+  return nil, failed
+end
+
+-- ---- leases ----
+
+local LOST = "a connection of the pool was collected without release"
+
+local function collected(lease)
+  local pool, slot = lease.pool, lease.slot
+  if not slot or slot.turn ~= lease.turn or slot.state ~= "used" then return end
+  lease.slot = nil
+  local function free()
+    pcall(checkout.discard, pool, slot)
+    pcall(pool.observer.leaked, pool.observer,
+      lease.trace and LOST .. "; it was acquired at " .. lease.trace or LOST)
+  end
+  if pool.loop.later_finalize then pool.loop.later_finalize(free) else free() end
+end
+
+--- Begins the use of a slot's connection: a coroutine that ends without a word, or
+-- drops it, frees the slot by way of the collector.
+-- @tparam table pool
+-- @tparam table slot from take
+-- @treturn table the connection
+function checkout.lease(pool, slot)
+  local conn = slot.conn
+  local lease = conn.lease
+  if not lease then
+    lease = { pool = pool, slot = nil, turn = nil, trace = nil, guard = nil }
+    conn.lease, conn.guard = lease, finalizer(function() collected(lease) end)
+  end
+  lease.slot, lease.turn = slot, slot.turn
+  slot.conn = nil
+  pool.slots:use(slot)
+  pool.meter.acquires = pool.meter.acquires + 1
+  return conn
+end
+
+-- ---- coming back ----
+
+-- Is somebody else in the middle of a call on it?
+local function is_taken(link)
+  return link.owner ~= nil or link.broken
+end
+
+-- The connection as the next one gets it; nil where it is not to be used again.
+local function cleaned(pool, conn)
+  local link = conn.link
+  if not link.stream then return nil end
+  if is_taken(link) then
+    link:fail("closed", "it was given back to the pool in the middle of a call")
+    return nil
+  end
+  if not conn:is_clean() and not (loops.can_wait(pool.loop) and conn:reset()) then return nil end
+  return link.stream and conn
+end
+
+--- Puts a slot back whose connection is in order.
+-- @treturn true
+function checkout.put(pool, slot, conn)
+  slot.conn = conn
+  conn.limit = nil
+  if pool.slots.closed or slot.stale or pool.loop.now() > slot.dies then
+    checkout.discard(pool, slot)
+  else
+    pool.slots:put(slot)
+  end
+  return true
+end
+
+local function put_cleaned(pool, slot, conn, is_own)
+  local again = cleaned(pool, conn)
+  if again and not is_own then again = connection.renew(conn) end
+  if not again then
+    if conn.link.cause then
+      pool.cluster:forget(conn.link.name, conn.link.cause.kind == "not_leader")
+    end
+    return false
+  end
+  return checkout.put(pool, slot, again)
+end
+
+--- Ends the use of a connection. Again does nothing.
+-- @tparam table pool
+-- @tparam table conn
+-- @tparam boolean is_own has nobody else seen it?
+function checkout.give(pool, conn, is_own)
+  local lease = conn.lease
+  local slot = lease.slot
+  if not slot or lease.turn ~= slot.turn then return end
+  lease.slot = nil
+  pool.slots:reserve(slot)
+  if not is_own then connection.retire(conn) end
+  local ok, put = pcall(put_cleaned, pool, slot, conn, is_own)
+  if ok and put then return end
+  if slot.turn == lease.turn then checkout.discard(pool, slot) end
+  if not ok then error(put, 0) end
+end
+
+return checkout

@@ -1,0 +1,226 @@
+--- A pool of connections to the leader, for an application that talks to nothing else.
+-- It follows the leader: connections to one that was lost are dropped, and what has
+-- certainly not been applied is run again.
+--
+--    local pool = assert(dqlite.create_pool({ "10.0.0.1:9001", "10.0.0.2:9001" }))
+--    assert(pool:execute("INSERT INTO t (text) VALUES (?)", "hello"))
+--    pool:transaction(function(conn) ... end)
+--
+-- @module dqlite.pool
+
+local checkout = require "dqlite.checkout"
+local errors = require "dqlite.error"
+local events = require "dqlite.events"
+local loops = require "dqlite.loops"
+local metrics = require "dqlite.metrics"
+local options = require "dqlite.options"
+local pool_calls = require "dqlite.pool_calls"
+local new_slots = require "dqlite.slots".new
+
+local Pool = {}
+Pool.__index = Pool
+Pool.__name = "dqlite.pool"
+
+local pools = {}
+
+-- ---- making one ----
+
+-- The first connections, at once where the loop can do that.
+local function warm_up(self, deadline)
+  local missing, failure, raised = self.own.min_size, nil, nil
+  local done = loops.cond(self.loop)
+  local function add()
+    local ok, added, err = pcall(checkout.add, self, deadline)
+    if not ok then raised = raised or { added } end
+    if not added then failure = failure or err end
+    missing = missing - 1
+    done:signal()
+  end
+  if missing == 1 or not self.loop.start then
+    while missing > 0 and not failure and not raised do add() end
+  else
+    for _ = 1, missing do self.loop.start(add) end
+    while missing > 0 do
+      local _, kind, reason = done:wait()
+      if kind == "misuse" then raised, missing = { reason }, 0 end
+    end
+  end
+  if raised then self:close(0) end
+  if raised then error(raised[1], 0) end
+  return failure
+end
+
+--- Makes a pool (see dqlite.create_pool).
+-- @tparam table cluster
+-- @tparam table settings of its connections, from dqlite.options
+-- @tparam table own settings, likewise
+-- @treturn table|nil
+-- @treturn table|nil the error of the first connections
+function pools.new(cluster, settings, own)
+  local meter = metrics.new()
+  local self = setmetatable({
+    cluster = cluster,
+    loop = nil, -- from the first use on
+    settings = settings,
+    own = own,
+    meter = meter,
+    observer = events.new(settings.on_event, settings.slow_query, meter),
+    slots = nil, -- of dqlite.slots
+    patience = own.acquire_timeout or settings.timeout, -- seconds that an acquire may take
+  }, Pool)
+  self.slots = new_slots(own.max_size, function(slot) checkout.discard(self, slot) end)
+  cluster.pools[self] = true
+  if own.min_size == 0 then return self end
+  self:bind()
+  local failure = warm_up(self, self.loop.now() + self.patience)
+  if not failure then return self end
+  self:close(0)
+  return nil, failure
+end
+
+--- Binds it to a loop at its first use. Raises on another one, and where nobody can
+-- wait.
+function Pool:bind()
+  self.cluster:bind(self.settings)
+  if self.loop then return end
+  self.loop = self.cluster.loop
+  self.slots:bind(self.loop)
+end
+
+-- ---- connections ----
+
+local function set_up(self, conn)
+  local done, err = self.own.setup(conn)
+  if done == nil and err ~= nil then return nil, err end
+  return conn
+end
+
+--- Takes a connection: an idle one, a new one, or the next that comes back, first come,
+-- first served. It is given back by `conn:release()`, by `<close>` in Lua 5.4, or, with a
+-- report, by the collector; `conn:close()` closes it and frees its place.
+-- @tparam[opt] table opts `timeout` (seconds; `acquire_timeout`): to wait and to connect
+-- @treturn table|nil a connection; the object is a new one each time
+-- @treturn table|nil the error: "pool" when none came back in time or the pool is closed,
+-- or why no connection could be made
+function Pool:acquire(opts)
+  local patience = options.acquire(opts).timeout or self.patience
+  self:bind()
+  checkout.sweep(self)
+  local slot, err = checkout.take(self, self.loop.now() + patience)
+  if not slot then return nil, err end
+  local conn = checkout.lease(self, slot)
+  if self.own.debug then conn.lease.trace = debug.traceback("", 2) end
+  if not self.own.setup then return conn end
+  local ok, ready, failed = pcall(set_up, self, conn)
+  if ok and ready then return conn end
+  pcall(checkout.give, self, conn, false)
+  if not ok then error(ready, 0) end
+  return nil, failed
+end
+
+--- Takes a connection back: see Connection:release.
+-- @tparam table conn
+function Pool:give(conn)
+  checkout.give(self, conn, false)
+end
+
+local function give_back(self, conn, ok, ...)
+  local back, err = pcall(checkout.give, self, conn, false)
+  if not ok then error((...), 0) end
+  if not back then error(err, 0) end
+  return ...
+end
+
+--- Runs a function with a connection, which is given back when it ends, however it ends.
+-- @tparam function fn called with the connection
+-- @tparam[opt] table opts as of acquire
+-- @return what `fn` returns, or nil and the error of acquire; raises what `fn` raised
+function Pool:with(fn, opts)
+  if type(fn) ~= "function" then errors.misuse("with runs a function, not a " .. type(fn)) end
+  local conn, err = self:acquire(opts)
+  if not conn then return nil, err end
+  return give_back(self, conn, pcall(fn, conn))
+end
+
+--- Runs a function in a transaction, as Connection:transaction. The whole function runs
+-- again when the server asks for that (BUSY_SNAPSHOT), and when the connection was lost
+-- before COMMIT was sent: what it does beside its statements is done again, too. Not
+-- when it is `ambiguous` whether the COMMIT was applied: see `once`.
+-- @tparam function fn called with a connection
+-- @tparam[opt] table opts as of Connection:transaction, and `retries` (3)
+-- @return what `fn` returns, or nil and the error
+function Pool:transaction(fn, opts)
+  return pool_calls.transaction(self, fn, opts)
+end
+
+-- ---- calls ----
+
+for name, shortcut in pairs(pool_calls.shortcuts) do Pool[name] = shortcut end
+
+-- ---- the pool ----
+
+--- How the pool is.
+-- @treturn table `size` (slots), of them `idle`, `in_use` and `connecting` (on the way
+-- to one of these); `waiting` (coroutines); `max_size`, `min_size`; counters since it
+-- was made: `acquires`, `waits`, `timeouts`, `connects`, `connect_failures`, `closes`,
+-- `leaks`, `leader_changes`, `retries`, `queries`, `query_errors`; `latency` of the
+-- calls, a histogram: `count`, `sum` (seconds), and buckets with `le` and `count`
+function Pool:stats()
+  local stats, slots = self.meter:snapshot(), self.slots
+  stats.size, stats.max_size, stats.min_size = slots.size, slots.most, self.own.min_size
+  stats.idle, stats.in_use, stats.waiting = slots.idle_count, slots.used_count, slots.waiting
+  stats.connecting = slots.size - slots.idle_count - slots.used_count
+  return stats
+end
+
+--- The same as text, in Prometheus' format.
+-- @tparam[opt] table labels names and values that each line gets
+-- @treturn string
+function Pool:metrics(labels)
+  return metrics.text(self:stats(), labels)
+end
+
+local function close_used(self)
+  for slot in pairs(self.slots.all) do
+    local link = slot.link
+    if link and slot.state == "used" then link:fail("closed", "the pool was closed") end
+  end
+end
+
+--- Closes. Who waits for a connection gets an error; connections in use are waited for,
+-- and closed when the time is over, or where nothing can wait. Again waits, too.
+-- @tparam[opt] number timeout seconds (`timeout` of the connections)
+-- @treturn true
+function Pool:close(timeout)
+  if timeout ~= nil and (type(timeout) ~= "number" or not (timeout >= 0)) then
+    errors.misuse("close takes a number of seconds")
+  end
+  local slots = self.slots
+  slots:close()
+  checkout.drop_all(self)
+  if slots.size == 0 then return true end
+  local deadline = self.loop.now() + (timeout or self.settings.timeout)
+  if self.loop.now() < deadline and loops.can_wait(self.loop) then
+    local _, kind, reason = slots:wait_empty(deadline)
+    if kind == "misuse" then errors.misuse(reason) end
+  end
+  close_used(self)
+  return true
+end
+
+function Pool:__close()
+  self:close()
+end
+
+--- Is it open?
+function Pool:is_open()
+  return not self.slots.closed
+end
+
+function Pool:__tostring()
+  local slots = self.slots
+  return ("dqlite pool (%s, %d of %d connections, %d in use)"):format(
+    slots.closed and "closed" or "open", slots.size, slots.most, slots.used_count)
+end
+
+return pools

@@ -1,0 +1,118 @@
+--- The calls of a pool: those of a connection, on one that is taken for the call. What
+-- has certainly not been applied runs again on another connection, until the deadline.
+-- @module dqlite.pool_calls
+
+local checkout = require "dqlite.checkout"
+local errors = require "dqlite.error"
+local connection = require "dqlite.connection"
+local options = require "dqlite.options"
+local retry = require "dqlite.retry"
+local sql = require "dqlite.sql"
+
+local pool_calls = { shortcuts = {} }
+
+local Connection = connection.class
+
+-- ---- one call ----
+
+local function finish(pool, conn, ok, ...)
+  local back, err = pcall(checkout.give, pool, conn, true)
+  if not ok then error((...), 0) end
+  if not back then error(err, 0) end
+  return true, ...
+end
+
+-- Answers first whether there was a connection.
+local function attempt(pool, deadline, method, ...)
+  local slot, err = checkout.take(pool, deadline)
+  if not slot then return false, nil, err end
+  local conn = checkout.lease(pool, slot)
+  conn.limit = deadline
+  return finish(pool, conn, pcall(method, conn, ...))
+end
+
+-- Runs it until it succeeds, fails for good, or the time is over.
+local function run(pool, seconds, may_repeat, method, ...)
+  pool:bind()
+  checkout.sweep(pool)
+  local deadline, tries = pool.loop.now() + seconds, 0
+  while true do
+    tries = tries + 1
+    local had_one, answer, err = attempt(pool, deadline, method, ...)
+    if answer ~= nil or err == nil then return answer end
+    local again = had_one and may_repeat and retry.is_lost(err)
+    if not again or not retry.pause(pool.loop, tries, deadline) then return nil, err end
+    pool.observer:retried(err, tries)
+  end
+end
+
+-- Seconds that a call may take, by its own options; nonsense is for the call to raise.
+local function seconds_of(pool, opts)
+  local given = type(opts) == "table" and opts.timeout
+  if type(given) == "number" and given > 0 then return given end
+  return pool.settings.timeout
+end
+
+-- ---- shortcuts ----
+
+-- What is done to a transaction would be undone when the connection goes back.
+local function check_control(text)
+  local known = sql.examine(text)
+  if known.control then
+    errors.misuse(known.verb .. " through a pool: the next statement gets another connection,"
+      .. " use pool:transaction")
+  end
+end
+
+for _, name in ipairs { "execute", "fetch", "fetchall", "fetch_arrays", "fetchone", "fetchval",
+  "fetchcol", "query" } do
+  local method = Connection[name]
+  pool_calls.shortcuts[name] = function(self, text, ...)
+    check_control(text)
+    local first, opts = ...
+    local seconds = type(first) == "table" and seconds_of(self, opts) or self.settings.timeout
+    return run(self, seconds, true, method, text, ...)
+  end
+end
+
+function pool_calls.shortcuts.executemany(self, text, list, opts)
+  local may_repeat = type(list) ~= "function" -- an iterator does not begin again
+  return run(self, seconds_of(self, opts), may_repeat, Connection.executemany, text, list, opts)
+end
+
+function pool_calls.shortcuts.pipeline(self, list, opts)
+  return run(self, seconds_of(self, opts), true, Connection.pipeline, list, opts)
+end
+
+-- Part of a script may have been applied when it fails.
+function pool_calls.shortcuts.script(self, text, opts)
+  return run(self, seconds_of(self, opts), false, Connection.script, text, opts)
+end
+
+function pool_calls.shortcuts.ping(self)
+  return run(self, self.settings.timeout, true, Connection.ping)
+end
+
+-- ---- transactions ----
+
+--- See Pool:transaction.
+function pool_calls.transaction(pool, fn, opts)
+  if type(fn) ~= "function" then
+    errors.misuse("a transaction runs a function, not a " .. type(fn))
+  end
+  local its_own, retries = options.pool_transaction(opts, pool.own.retries)
+  local had_one
+  local function run_in(conn)
+    had_one = true
+    return conn:transaction(fn, its_own)
+  end
+  local function attempt_all()
+    had_one = false
+    return pool:with(run_in)
+  end
+  local function is_due(problem) return had_one and retry.is_undone(problem) end
+  pool:bind()
+  return retry.loop(pool.loop, attempt_all, { retries = retries }, is_due, pool.observer)
+end
+
+return pool_calls
