@@ -8,6 +8,7 @@
 -- sends ahead).
 -- @module dqlite.call
 
+local barrier = require "dqlite.barrier"
 local core = require "dqlite.core"
 local errors = require "dqlite.error"
 local exchange = require "dqlite.exchange"
@@ -134,6 +135,7 @@ function call.begin(conn, settings, known, deadline)
     ready, err = confirm_open(conn)
   end
   if ready and not known.plain then ready, err = check_features(conn, known) end
+  if ready and settings.consistency == "linearizable" then ready, err = barrier.pass(conn) end
   if not ready then link:leave() end
   if ready and conn.observer then conn.observer:started(conn) end
   return ready, err

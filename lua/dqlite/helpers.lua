@@ -125,6 +125,13 @@ local function check(conn, known, read)
   return helpers.check_reads_only(conn, known)
 end
 
+--- Raises where a barrier makes no sense: a write goes through the log itself.
+function helpers.check_consistency(settings, known, read)
+  if settings.consistency and (not read or known.writes) then
+    errors.misuse("option 'consistency' is for reads")
+  end
+end
+
 local function run(conn, known, id, read, limit, ...)
   local wrong = (conn.closed or conn.level or read and known.yields_rows == false)
     and check(conn, known, read)
@@ -132,7 +139,8 @@ local function run(conn, known, id, read, limit, ...)
   local settings, first = conn.settings, (...)
   local answer, err
   if type(first) == "table" then
-    settings = helpers.settings(conn, nil, select("#", ...), ...)
+    settings = helpers.settings(conn, "fetch", select("#", ...), ...)
+    helpers.check_consistency(settings, known, read)
     answer, err = call.perform(conn, settings, known, id, read, limit, first)
   else
     answer, err = call.perform(conn, settings, known, id, read, limit, ...)

@@ -351,6 +351,14 @@ function options.retry(given)
   }
 end
 
+--- The options of pool:once.
+-- @tparam[opt] table given `timeout`
+-- @tparam number timeout of the pool
+-- @treturn table
+function options.once(given, timeout)
+  return { timeout = options.acquire(given).timeout or timeout, retries = math.huge }
+end
+
 --- The settings of one call.
 -- @tparam table given the call's options
 -- @tparam table settings the connection's

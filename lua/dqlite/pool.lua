@@ -13,6 +13,7 @@ local errors = require "dqlite.error"
 local events = require "dqlite.events"
 local loops = require "dqlite.loops"
 local metrics = require "dqlite.metrics"
+local once = require "dqlite.once"
 local options = require "dqlite.options"
 local pool_calls = require "dqlite.pool_calls"
 local new_slots = require "dqlite.slots".new
@@ -151,6 +152,29 @@ end
 -- @return what `fn` returns, or nil and the error
 function Pool:transaction(fn, opts)
   return pool_calls.transaction(self, fn, opts)
+end
+
+--- Runs a function in a transaction that is applied exactly once for a request id: when
+-- the answer to its COMMIT is lost it runs again, finds the id, and answers what was
+-- stored. So does the next call with the same id, from any program. The ids are kept in
+-- the table `dqlite_once`, which the first call makes.
+-- @tparam string id of the request, chosen by the caller: unique to what is to be done
+-- @tparam function fn called with a connection; answers one value that SQL can hold, or
+-- nothing. It may run several times; what it does beside its statements is done each time
+-- @tparam[opt] table opts `timeout` (seconds, for all of it)
+-- @treturn table|nil `value` (what `fn` answered), `repeated` (was it applied by an earlier
+-- call, or a try whose answer was lost?)
+-- @treturn table|nil the error; where it is `ambiguous`, call again with the same id
+function Pool:once(id, fn, opts)
+  return once.run(self, id, fn, opts)
+end
+
+--- Forgets request ids: a call with one of them would be applied anew.
+-- @tparam number seconds since they were stored, at least
+-- @treturn number|nil how many
+-- @treturn table|nil the error
+function Pool:forget_requests(seconds)
+  return once.forget(self, seconds)
 end
 
 -- ---- calls ----

@@ -176,6 +176,7 @@ end
 function rows.open(conn, known, id, ...)
   helpers.check_usable(conn)
   local settings = helpers.settings(conn, "rows", select("#", ...), ...)
+  helpers.check_consistency(settings, known, true)
   local way = known.returning and open_fetched or open
   local err = helpers.check_yields_rows(known) or helpers.check_reads_only(conn, known)
   local iterator

@@ -67,7 +67,7 @@ live.each("a pool", function(server)
       function() first:transaction(function() end) end,
       function() statement:fetchval() end,
       function() tx:commit() end,
-      function() for _ in first:rows "SELECT 1" do break end end,
+      function() first:rows "SELECT 1" end,
     } do
       local ok, message = pcall(call)
       assert.is_false(ok)
@@ -104,8 +104,9 @@ live.each("a pool", function(server)
   it("reads what is left of rows before it hands the connection on", function()
     open { max_size = 1 }
     local conn = assert(pool:acquire())
-    for _ in conn:rows [[WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 5000)
-      SELECT i, 'text of some length' FROM n]] do break end
+    assert.equal(1, conn:rows [[WITH RECURSIVE n(i) AS (
+      SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 5000)
+      SELECT i, 'text of some length' FROM n]]().i)
     conn:release()
     assert.equal(7, pool:fetchval "SELECT 7")
     assert.equal(1, pool:stats().connects)
@@ -232,7 +233,7 @@ live.each("a pool", function(server)
     local text = stderr.of(function()
       local conn = assert(pool:acquire())
       assert.is_true(conn:ping())
-      conn = nil -- luacheck: ignore 311
+      conn = nil -- luacheck: ignore
       eventually("the slot is free", function()
         collectgarbage()
         return pool:stats().in_use == 0
