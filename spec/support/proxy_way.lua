@@ -32,6 +32,7 @@ function proxy_way.new(from, to, mode, broken, ended)
     ended = ended,
     items = {}, -- each { came, bytes }; bytes = false: the end
     first = 1, -- the one that is due next
+    last = 0,
     waiting = 0, -- bytes of them
     writing = 0, -- bytes given to the socket and not taken yet
     paused = false, -- not reading, for there is enough
@@ -45,7 +46,8 @@ end
 local function receive(self, err, bytes)
   if err then return self.broken() end
   if self.deaf then return end
-  self.items[#self.items + 1] = { came = now(), bytes = bytes or false }
+  self.last = self.last + 1
+  self.items[self.last] = { came = now(), bytes = bytes or false }
   self.waiting = self.waiting + #(bytes or "")
   self:pump()
 end
@@ -87,7 +89,6 @@ local function take(self)
   end
   self.items[self.first] = nil
   self.first = self.first + 1
-  if self.first > #self.items then self.items, self.first = {}, 1 end
   return item.bytes
 end
 
@@ -122,7 +123,7 @@ end
 
 --- Ends the stream to where it goes, whatever is waiting, and drops what comes.
 function Way:end_early()
-  self.items, self.first, self.waiting, self.deaf = {}, 1, 0, true
+  self.items, self.first, self.last, self.waiting, self.deaf = {}, 1, 0, 0, true
   self.timer:stop()
   read(self)
   self.to:shutdown(function() self.ended() end)
