@@ -52,6 +52,7 @@ build = {
     ["dqlite.member"] = "lua/dqlite/member.lua",
     ["dqlite.members"] = "lua/dqlite/members.lua",
     ["dqlite.metrics"] = "lua/dqlite/metrics.lua",
+    ["dqlite.multiplex"] = "lua/dqlite/multiplex.lua",
     ["dqlite.node_calls"] = "lua/dqlite/node_calls.lua",
     ["dqlite.once"] = "lua/dqlite/once.lua",
     ["dqlite.open"] = "lua/dqlite/open.lua",

@@ -60,7 +60,8 @@ local function check_features(conn, known)
   }
 end
 
-local function use_reading(conn, settings)
+--- How the session reads values from now on.
+function call.use_reading(conn, settings)
   conn.link.core:reading(settings.int64, settings.blobs == "wrap",
     settings.dates == "raw")
   conn.reading = settings
@@ -130,7 +131,7 @@ function call.begin(conn, settings, known, deadline)
   conn.begun, conn.deadline, conn.busy_until = now, deadline, nil
   conn.sql = known.text
   if conn.cache.closed[1] then conn.cache:give_up() end
-  if conn.reading ~= settings then use_reading(conn, settings) end
+  if conn.reading ~= settings then call.use_reading(conn, settings) end
   if conn.level and not conn.state.surely_open and not UNDOES[known.kind] then
     ready, err = confirm_open(conn)
   end

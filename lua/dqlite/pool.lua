@@ -16,6 +16,7 @@ local metrics = require "dqlite.metrics"
 local once = require "dqlite.once"
 local options = require "dqlite.options"
 local pool_calls = require "dqlite.pool_calls"
+local new_multiplexer = require "dqlite.multiplex".new
 local new_slots = require "dqlite.slots".new
 
 local Pool = {}
@@ -67,9 +68,11 @@ function pools.new(cluster, settings, own)
     meter = meter,
     observer = events.new(settings.on_event, settings.slow_query, meter),
     slots = nil, -- of dqlite.slots
+    multiplexer = nil, -- of dqlite.multiplex
     patience = own.acquire_timeout or settings.timeout, -- seconds that an acquire may take
   }, Pool)
   self.slots = new_slots(own.max_size, function(slot) checkout.discard(self, slot) end)
+  if own.multiplex then self.multiplexer = new_multiplexer(self) end
   cluster.pools[self] = true
   if own.min_size == 0 then return self end
   self:bind()

@@ -3,8 +3,9 @@
 -- @module dqlite.pool_calls
 
 local checkout = require "dqlite.checkout"
-local errors = require "dqlite.error"
 local connection = require "dqlite.connection"
+local errors = require "dqlite.error"
+local helpers = require "dqlite.helpers"
 local options = require "dqlite.options"
 local retry = require "dqlite.retry"
 local sql = require "dqlite.sql"
@@ -31,14 +32,19 @@ local function attempt(pool, deadline, method, ...)
   return finish(pool, conn, pcall(method, conn, ...))
 end
 
+-- The same for a read on a connection that others read from as well.
+local function attempt_shared(pool, deadline, name, known, settings, ...)
+  return true, pool.multiplexer:run(name, known, settings, deadline, ...)
+end
+
 -- Runs it until it succeeds, fails for good, or the time is over.
-local function run(pool, seconds, may_repeat, method, ...)
+local function run(pool, seconds, may_repeat, try, ...)
   pool:bind()
   checkout.sweep(pool)
   local deadline, tries = pool.loop.now() + seconds, 0
   while true do
     tries = tries + 1
-    local had_one, answer, err = attempt(pool, deadline, method, ...)
+    local had_one, answer, err = try(pool, deadline, ...)
     if answer ~= nil or err == nil then return answer end
     local again = had_one and may_repeat and retry.is_lost(err)
     if not again or not retry.pause(pool.loop, tries, deadline) then return nil, err end
@@ -56,8 +62,7 @@ end
 -- ---- shortcuts ----
 
 -- What is done to a transaction would be undone when the connection goes back.
-local function check_control(text)
-  local known = sql.examine(text)
+local function check_control(known)
   if known.control then
     errors.misuse(known.verb .. " through a pool: the next statement gets another connection,"
       .. " use pool:transaction")
@@ -67,30 +72,40 @@ end
 for _, name in ipairs { "execute", "fetch", "fetchall", "fetch_arrays", "fetchone", "fetchval",
   "fetchcol", "query" } do
   local method = Connection[name]
-  pool_calls.shortcuts[name] = function(self, text, ...)
-    check_control(text)
+  local function alone(self, text, ...)
     local first, opts = ...
     local seconds = type(first) == "table" and seconds_of(self, opts) or self.settings.timeout
-    return run(self, seconds, true, method, text, ...)
+    return run(self, seconds, true, attempt, method, text, ...)
+  end
+  pool_calls.shortcuts[name] = function(self, text, ...)
+    local known = sql.examine(text)
+    check_control(known)
+    if not self.multiplexer then return alone(self, text, ...) end
+    self:bind()
+    local settings = helpers.settings(self, "fetch", select("#", ...), ...)
+    if not self.multiplexer:takes(name, known, settings) then return alone(self, text, ...) end
+    return run(self, settings.timeout, true, attempt_shared, name, known, settings,
+      helpers.parameters(...))
   end
 end
 
 function pool_calls.shortcuts.executemany(self, text, list, opts)
   local may_repeat = type(list) ~= "function" -- an iterator does not begin again
-  return run(self, seconds_of(self, opts), may_repeat, Connection.executemany, text, list, opts)
+  local seconds = seconds_of(self, opts)
+  return run(self, seconds, may_repeat, attempt, Connection.executemany, text, list, opts)
 end
 
 function pool_calls.shortcuts.pipeline(self, list, opts)
-  return run(self, seconds_of(self, opts), true, Connection.pipeline, list, opts)
+  return run(self, seconds_of(self, opts), true, attempt, Connection.pipeline, list, opts)
 end
 
 -- Part of a script may have been applied when it fails.
 function pool_calls.shortcuts.script(self, text, opts)
-  return run(self, seconds_of(self, opts), false, Connection.script, text, opts)
+  return run(self, seconds_of(self, opts), false, attempt, Connection.script, text, opts)
 end
 
 function pool_calls.shortcuts.ping(self)
-  return run(self, self.settings.timeout, true, Connection.ping)
+  return run(self, self.settings.timeout, true, attempt, Connection.ping)
 end
 
 -- ---- transactions ----

@@ -84,7 +84,7 @@ live.each("a pool", function(server)
     assert.equal(1, pool:stats().connects)
   end)
 
-  it("behaviour 32: rolls back what a connection has left open, however it was opened", function()
+  it("behaviour 32: rolls back what was left open, however it was opened", function()
     open { max_size = 1 }
     assert(pool:execute "CREATE TABLE t (a)")
     for i, text in ipairs { "BEGIN", "/* x */ SAVEPOINT s", 'SAVEPOINT "a;b"', "begin immediate" } do
