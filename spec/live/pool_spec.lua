@@ -87,7 +87,8 @@ live.each("a pool", function(server)
   it("behaviour 32: rolls back what was left open, however it was opened", function()
     open { max_size = 1 }
     assert(pool:execute "CREATE TABLE t (a)")
-    for i, text in ipairs { "BEGIN", "/* x */ SAVEPOINT s", 'SAVEPOINT "a;b"', "begin immediate" } do
+    local texts = { "BEGIN", "/* x */ SAVEPOINT s", 'SAVEPOINT "a;b"', "begin immediate" }
+    for i, text in ipairs(texts) do
       local conn = assert(pool:acquire())
       assert(conn:execute(text))
       assert(conn:execute("INSERT INTO t VALUES (?)", i))
