@@ -2,7 +2,8 @@
 -- at where there is one, rolled back, or dropped.
 --
 -- A lease says whose a slot is: `pool`, `slot`, `turn` (the slot's, when it was
--- given), `trace` (where). It is with the connection until that is given back.
+-- given), `trace` (where). It is with the connection, and ready beforehand: from the
+-- moment that a slot is in use nothing here needs memory.
 -- @module dqlite.checkout
 
 local connection = require "dqlite.connection"
@@ -24,18 +25,23 @@ local IDLE = 0.005
 -- @tparam table slot reserved, or used by nobody any more
 function checkout.discard(pool, slot)
   local link = slot.link
-  slot.conn, slot.link = nil, nil
+  slot.conn, slot.link = false, false
   if link then pcall(link.quit, link) end
   pool.slots:free(slot)
 end
 
 -- Idle connections go at once, the others when they come back.
 local function drop_idle(pool, is_useless)
-  local slot = pool.slots:take_idle(is_useless)
+  local me = loops.running()
+  local slot = pool.slots:take_idle(is_useless, me)
   while slot do
     checkout.discard(pool, slot)
-    slot = pool.slots:take_idle(is_useless)
+    slot = pool.slots:take_idle(is_useless, me)
   end
+end
+
+local function is_any()
+  return true
 end
 
 local function is_stale(slot)
@@ -68,10 +74,25 @@ function checkout.leader_lost(pool, name, surely)
   drop_idle(pool, is_stale)
 end
 
+-- Has its owner left it behind? A coroutine that is dead has; one that begins anew as
+-- well: it ran out of memory even for giving it back.
+local function is_left(slot, me)
+  if not slot.owner or slot.calling then return false end
+  return loops.is_dead(slot.owner) or slot.owner == me and slot.state ~= "used"
+end
+
+local function reclaim(pool)
+  local me = loops.running()
+  for slot in pairs(pool.slots.all) do
+    if is_left(slot, me) then checkout.discard(pool, slot) end
+  end
+end
+
 --- Drops all idle connections.
 -- @tparam table pool
 function checkout.drop_all(pool)
-  drop_idle(pool, function() return true end)
+  reclaim(pool)
+  drop_idle(pool, is_any)
 end
 
 --- Drops connections that were idle for too long, as long as there are enough, and
@@ -82,11 +103,13 @@ function checkout.sweep(pool)
   local oldest = slots:oldest()
   while oldest and slots.size > pool.own.min_size
     and now - oldest.since > pool.own.idle_timeout do
-    checkout.discard(pool, slots:take_idle(function() return true end))
+    checkout.discard(pool, slots:take_idle(is_any, loops.running()))
     oldest = slots:oldest()
   end
   if oldest then drop_idle(pool, function(slot) return now > slot.dies end) end
 end
+
+local LOST = "a connection of the pool was collected without release"
 
 -- ---- leaving ----
 
@@ -124,17 +147,63 @@ local function dial(pool, slot, deadline)
   pool.observer:connected(link, now - began)
   if pool.slots.closed then return nil, checkout.closed_error() end
   if not pool.own.init then return true end
-  slot.conn.limit = deadline
-  return run_user(pool.own.init, slot.conn)
+  slot.conn.limit, slot.calling = deadline, true
+  local done, failed = run_user(pool.own.init, slot.conn)
+  slot.calling = false
+  return done, failed
+end
+
+-- A coroutine that is closed while it dials (Lua 5.4) frees the slot.
+local Dial = {}
+
+function Dial.__close(self)
+  if not self.done then checkout.discard(self.pool, self.slot) end
+end
+
+local function dial_once(self)
+  return pcall(dial, self.pool, self.slot, self.deadline)
+end
+
+-- The loop is there for its fourth value, which Lua 5.4 closes on every exit.
+local function dial_guarded(pool, slot, deadline)
+  local self = setmetatable({ pool = pool, slot = slot, deadline = deadline, done = false }, Dial)
+  for ok, done, err in dial_once, self, nil, self do -- luacheck: ignore 512
+    self.done = true
+    if not ok then error(done, 0) end
+    return done, err
+  end
+end
+
+-- Finds out what befell a connection that was in use and is no more.
+local function collected(lease)
+  local pool, slot = lease.pool, lease.slot
+  if not slot or slot.turn ~= lease.turn or slot.state ~= "used" then return end
+  lease.slot = false
+  local function free()
+    pcall(checkout.discard, pool, slot)
+    pcall(pool.observer.leaked, pool.observer,
+      lease.trace and LOST .. "; it was acquired at " .. lease.trace or LOST)
+  end
+  if pool.loop.later_finalize then pool.loop.later_finalize(free) else free() end
+end
+
+local function prepare_lease(pool, conn)
+  local lease = { pool = pool, slot = false, turn = 0, trace = false }
+  conn.guard = finalizer(function() collected(lease) end)
+  conn.lease = lease
 end
 
 local function fill(pool, slot, deadline)
-  if slot.conn then
-    if is_usable(pool, slot, pool.loop.now()) then return true end
+  if slot.conn and not is_usable(pool, slot, pool.loop.now()) then
     slot.link:quit()
-    slot.conn, slot.link = nil, nil
+    slot.conn, slot.link = false, false
   end
-  return dial(pool, slot, deadline)
+  if not slot.conn then
+    local done, err = dial_guarded(pool, slot, deadline)
+    if not done then return nil, err end
+  end
+  if not slot.conn.lease then prepare_lease(pool, slot.conn) end
+  return true
 end
 
 function checkout.closed_error()
@@ -151,10 +220,11 @@ local function timeout_error(pool, seconds)
   }
 end
 
-local function take(pool, deadline)
+local function take(pool, deadline, me)
   local began, slots = pool.loop.now(), pool.slots
-  local waits = slots.idle_count == 0 and slots.size == slots.most
-  local slot, kind, reason = slots:take(deadline)
+  if slots:is_exhausted() then reclaim(pool) end
+  local waits = slots:is_exhausted()
+  local slot, kind, reason = slots:take(deadline, me)
   if waits and not slots.closed then
     pool.observer:waited(pool.loop.now() - began, slot ~= nil)
   end
@@ -170,7 +240,7 @@ end
 -- @treturn table|nil the slot
 -- @treturn table|nil the error
 function checkout.take(pool, deadline)
-  local slot, err = take(pool, deadline)
+  local slot, err = take(pool, deadline, loops.running())
   if not slot then return nil, err end
   local ok, filled, failed = pcall(fill, pool, slot, deadline)
   if ok and filled then return slot end
@@ -185,7 +255,7 @@ end
 -- @treturn true|nil
 -- @treturn table|nil the error
 function checkout.add(pool, deadline)
-  local slot = pool.slots:add()
+  local slot = pool.slots:add(loops.running())
   if not slot then return true end
   local ok, filled, failed = pcall(fill, pool, slot, deadline)
   if ok and filled then return checkout.put(pool, slot, slot.conn) end
@@ -196,34 +266,17 @@ end
 
 -- ---- leases ----
 
-local LOST = "a connection of the pool was collected without release"
-
-local function collected(lease)
-  local pool, slot = lease.pool, lease.slot
-  if not slot or slot.turn ~= lease.turn or slot.state ~= "used" then return end
-  lease.slot = nil
-  local function free()
-    pcall(checkout.discard, pool, slot)
-    pcall(pool.observer.leaked, pool.observer,
-      lease.trace and LOST .. "; it was acquired at " .. lease.trace or LOST)
-  end
-  if pool.loop.later_finalize then pool.loop.later_finalize(free) else free() end
-end
-
---- Begins the use of a slot's connection: a coroutine that ends without a word, or
--- drops it, frees the slot by way of the collector.
+--- Begins the use of a slot's connection. Where its user drops it without a word the
+-- collector frees the slot.
 -- @tparam table pool
 -- @tparam table slot from take
+-- @tparam boolean is_own is it for a call of the pool, which nobody else sees?
 -- @treturn table the connection
-function checkout.lease(pool, slot)
+function checkout.lease(pool, slot, is_own)
   local conn = slot.conn
-  local lease = conn.lease
-  if not lease then
-    lease = { pool = pool, slot = nil, turn = nil, trace = nil, guard = nil }
-    conn.lease, conn.guard = lease, finalizer(function() collected(lease) end)
-  end
-  lease.slot, lease.turn = slot, slot.turn
-  slot.conn = nil
+  if not is_own then slot.owner = false end
+  conn.lease.slot, conn.lease.turn = slot, slot.turn
+  slot.conn = false
   pool.slots:use(slot)
   pool.meter.acquires = pool.meter.acquires + 1
   return conn
@@ -262,6 +315,7 @@ function checkout.put(pool, slot, conn)
 end
 
 local function put_cleaned(pool, slot, conn, is_own)
+  if not is_own then connection.retire(conn) end
   local again = cleaned(pool, conn)
   if again and not is_own then again = connection.renew(conn) end
   if not again then
@@ -281,12 +335,13 @@ function checkout.give(pool, conn, is_own)
   local lease = conn.lease
   local slot = lease.slot
   if not slot or lease.turn ~= slot.turn then return end
-  lease.slot = nil
-  pool.slots:reserve(slot)
-  if not is_own then connection.retire(conn) end
+  pool.slots:reserve(slot, loops.running())
+  lease.slot = false
   local ok, put = pcall(put_cleaned, pool, slot, conn, is_own)
   if ok and put then return end
-  if slot.turn == lease.turn then checkout.discard(pool, slot) end
+  if slot.turn == lease.turn then
+      checkout.discard(pool, slot)
+  end
   if not ok then error(put, 0) end
 end
 

@@ -174,7 +174,10 @@ function Cluster:bind(settings)
   if loop.start then self.watch = watches.new(self, loop, self.settings) end
 end
 
+-- One that is left over without coroutines has run out of memory.
 local function current_search(self, settings, opens)
+  local search = self.search
+  if search and search.inline and search.running then self.search = nil end
   self.search = self.search or searches.new(self, self.loop, settings, opens)
   return self.search
 end

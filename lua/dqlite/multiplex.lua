@@ -182,7 +182,7 @@ local function serve(self)
   local pool = self.pool
   local slot, err = checkout.take(pool, pool.loop.now() + pool.patience)
   if not slot then return refuse_all(self, err) end
-  local lane = new_lane(self, checkout.lease(pool, slot))
+  local lane = new_lane(self, checkout.lease(pool, slot, true))
   local ok, raised = pcall(lane.exchange, lane)
   if not ok then lane.conn.link:fail("closed", "its reads were broken off") end
   lane:lose()

@@ -87,13 +87,15 @@ end
 function Pool:bind()
   self.cluster:bind(self.settings)
   if self.loop then return end
+  self.slots:bind(self.cluster.loop)
   self.loop = self.cluster.loop
-  self.slots:bind(self.loop)
 end
 
 -- ---- connections ----
 
 local function set_up(self, conn)
+  if self.own.debug then conn.lease.trace = debug.traceback("", 4) end
+  if not self.own.setup then return conn end
   local done, err = self.own.setup(conn)
   if done == nil and err ~= nil then return nil, err end
   return conn
@@ -112,9 +114,8 @@ function Pool:acquire(opts)
   checkout.sweep(self)
   local slot, err = checkout.take(self, self.loop.now() + patience)
   if not slot then return nil, err end
-  local conn = checkout.lease(self, slot)
-  if self.own.debug then conn.lease.trace = debug.traceback("", 2) end
-  if not self.own.setup then return conn end
+  local conn = checkout.lease(self, slot, false)
+  if not self.own.setup and not self.own.debug then return conn end
   local ok, ready, failed = pcall(set_up, self, conn)
   if ok and ready then return conn end
   pcall(checkout.give, self, conn, false)

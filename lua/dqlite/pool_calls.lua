@@ -27,7 +27,7 @@ end
 local function attempt(pool, deadline, method, ...)
   local slot, err = checkout.take(pool, deadline)
   if not slot then return false, nil, err end
-  local conn = checkout.lease(pool, slot)
+  local conn = checkout.lease(pool, slot, true)
   conn.limit = deadline
   return finish(pool, conn, pcall(method, conn, ...))
 end

@@ -335,9 +335,12 @@ function Search:join(deadline, settings, opens)
   self.waiters[#self.waiters + 1] = waiter
   self.deadline = math.max(self.deadline, deadline)
   if not self.running then
-    self.running = true
-    local function begin() guarded(self, search, self) end
+    local function begin()
+      self.running = true
+      guarded(self, search, self)
+    end
     if self.inline then begin() else self.loop.start(begin) end
+    self.running = true -- also what has not begun yet
   end
   wait(self, waiter)
   if not waiter.done then

@@ -4,7 +4,8 @@
 -- has waited longest, and nobody overtakes those that wait.
 --
 -- A slot: `state` ("reserved", "used", "idle", "gone"), `turn` (which use of it this
--- is), and what the pool keeps there: `conn`, `link`, `dies`, `since`, `stale`.
+-- is), and what the pool keeps there: `conn`, `link`, `dies`, `since`, `stale`,
+-- `owner`, `calling`.
 -- @module dqlite.slots
 
 local loops = require "dqlite.loops"
@@ -81,27 +82,32 @@ end
 
 local function hand_over(self, slot, waiter)
   leave(self, waiter)
+  slot.owner = waiter.owner
   waiter.slot = reserve(self, slot)
   waiter.cond:signal()
 end
 
-local function add(self)
+local function add(self, owner)
   local slot = {
     state = "reserved",
     turn = 1,
-    conn = nil, -- while nobody uses it
-    link = nil, -- of its connection
-    dies = nil, -- when that is too old, of the loop's now()
-    since = nil, -- when it became idle
+    conn = false, -- its connection, while nobody uses that
+    link = false, -- the one of it
+    dies = 0, -- when that is too old, of the loop's now()
+    since = 0, -- when it became idle
     stale = false, -- it is to be closed once it comes back
+    owner = owner, -- the coroutine that has reserved it, or uses it for a call
+    calling = false, -- and runs a function of the program meanwhile
   }
   self.all[slot] = true
   self.size = self.size + 1
   return slot
 end
 
-local function remove_idle(self, i)
+-- Its owner comes first: what fails for want of memory then belongs to somebody.
+local function remove_idle(self, i, owner)
   local slot = self.idle[i]
+  slot.owner = owner
   for k = i, self.idle_count do self.idle[k] = self.idle[k + 1] or false end
   self.idle_count = self.idle_count - 1
   return reserve(self, slot)
@@ -114,13 +120,13 @@ end
 local function give_up(self, waiter)
   leave(self, waiter)
   local slot = waiter.slot
-  waiter.slot = nil
+  waiter.slot = false
   if not slot then return end
   if slot.conn and not self.closed then self:put(slot) else self.discard(slot) end
 end
 
-local function wait(self, deadline)
-  local waiter = { slot = nil, cond = nil, next = false, previous = false }
+local function wait(self, deadline, owner)
+  local waiter = { slot = false, cond = false, owner = owner, next = false, previous = false }
   waiter.cond = loops.cond(self.loop, function() give_up(self, waiter) end)
   join(self, waiter)
   local ok, woken, kind, reason = pcall(waiter.cond.wait, waiter.cond, deadline)
@@ -132,27 +138,36 @@ end
 
 --- Takes a slot: an idle one, a new one, or the one that comes back.
 -- @tparam number deadline of the loop's now()
+-- @param owner the coroutine
 -- @treturn table|nil the slot, reserved; without `conn` its connection is to be made
 -- @treturn string|nil "misuse" after a foreign resume, and the reason in words
-function Slots:take(deadline)
+function Slots:take(deadline, owner)
   if self.closed then return nil end
-  if self.idle_count > 0 then return remove_idle(self, self.idle_count) end
-  if self.size < self.most then return add(self) end
-  return wait(self, deadline)
+  if self.idle_count > 0 then return remove_idle(self, self.idle_count, owner) end
+  if self.size < self.most then return add(self, owner) end
+  return wait(self, deadline, owner)
+end
+
+--- Would one who comes now have to wait?
+-- @treturn boolean
+function Slots:is_exhausted()
+  return self.idle_count == 0 and self.size == self.most
 end
 
 --- Takes a slot if there may be one more.
+-- @param owner the coroutine
 -- @treturn table|nil the slot, reserved
-function Slots:add()
-  if not self.closed and self.size < self.most then return add(self) end
+function Slots:add(owner)
+  if not self.closed and self.size < self.most then return add(self, owner) end
 end
 
 --- Takes an idle slot, of several the one that was idle longest.
 -- @tparam function is_wanted called with a slot
+-- @param owner the coroutine
 -- @treturn table|nil the slot, reserved
-function Slots:take_idle(is_wanted)
+function Slots:take_idle(is_wanted, owner)
   for i = 1, self.idle_count do
-    if is_wanted(self.idle[i]) then return remove_idle(self, i) end
+    if is_wanted(self.idle[i]) then return remove_idle(self, i, owner) end
   end
 end
 
@@ -170,7 +185,8 @@ function Slots:use(slot)
 end
 
 --- Its connection is on the way back.
-function Slots:reserve(slot)
+function Slots:reserve(slot, owner)
+  slot.owner = owner
   set_state(self, slot, "reserved")
 end
 
@@ -180,13 +196,13 @@ function Slots:put(slot)
   if waiter then return hand_over(self, slot, waiter) end
   self.idle[self.idle_count + 1] = slot
   self.idle_count = self.idle_count + 1
-  slot.since = self.loop.now()
+  slot.since, slot.owner = self.loop.now(), false
   set_state(self, slot, "idle")
 end
 
 --- Gives up a slot whose connection is gone: to who waits, to make another one.
 function Slots:free(slot)
-  slot.conn, slot.link, slot.stale = nil, nil, false
+  slot.conn, slot.link, slot.stale, slot.calling = false, false, false, false
   local waiter = not self.closed and first_waiter(self)
   if waiter then return hand_over(self, slot, waiter) end
   set_state(self, slot, "gone")

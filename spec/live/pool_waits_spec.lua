@@ -102,6 +102,36 @@ live.each("waiting for a connection of a pool", function(server)
     assert.same({ 0, 0 }, { pool:stats().waiting, pool:stats().in_use })
   end)
 
+  it("behaviour 36: a coroutine that is closed while it dials frees its slot", function()
+    local close = rawget(coroutine, "close")
+    if not close then return assert.is_nil(close) end -- LuaJIT has none to close one with
+    between = proxy.start(server.address)
+    open { min_size = 0, max_size = 1 }
+    between:delay(0.2)
+    local thread = coroutine.create(function() pool:acquire() end)
+    coroutine.resume(thread)
+    local waiter = dqlite.spawn(function() return pool:fetchval "SELECT 1" end)
+    waiting(1)
+    close(thread)
+    between:pass()
+    assert.equal(1, waiter:wait())
+    assert.same({ 1, 0 }, { pool:stats().size, pool:stats().in_use })
+  end)
+
+  it("behaviour 36: a coroutine that is closed in a call frees its slot", function()
+    local close = rawget(coroutine, "close")
+    if not close then return assert.is_nil(close) end
+    between = proxy.start(server.address)
+    open { max_size = 1 }
+    between:delay(0.2)
+    local thread = coroutine.create(function() pool:fetchval "SELECT 1" end)
+    coroutine.resume(thread)
+    close(thread)
+    between:pass()
+    assert.equal(2, pool:fetchval("SELECT 2", {}, { timeout = 5 }))
+    assert.equal(1, pool:stats().size)
+  end)
+
   it("behaviour 36: a dial that fails frees the slot for who waits", function()
     between = proxy.start(server.address)
     open { min_size = 0, max_size = 1, timeout = 0.3 }

@@ -3,8 +3,8 @@
 local harness = require "spec.oom.harness"
 local oom = require "oom"
 
-local FILES = { "cluster", "connection", "rows", "statement", "many", "transaction", "values",
-  "session", "socket", "store", "wire", "core" }
+local FILES = { "cluster", "connection", "pool", "rows", "statement", "many", "transaction",
+  "values", "session", "socket", "store", "wire", "core" }
 
 local SHOWN = 20 -- problems of a file
 
