@@ -297,7 +297,9 @@ function Search:failure()
   return outcome.of(self)
 end
 
+-- Somebody will not take what the search finds, or has found for him.
 local function leave(self, waiter)
+  if waiter.link then waiter.link:close() end
   for i, each in ipairs(self.waiters) do
     if each == waiter then table.remove(self.waiters, i) end
   end
