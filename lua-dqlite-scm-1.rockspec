@@ -37,6 +37,7 @@ build = {
     ["dqlite.exchange"] = "lua/dqlite/exchange.lua",
     ["dqlite.features"] = "lua/dqlite/features.lua",
     ["dqlite.finalizer"] = "lua/dqlite/finalizer.lua",
+    ["dqlite.guarded"] = "lua/dqlite/guarded.lua",
     ["dqlite.health"] = "lua/dqlite/health.lua",
     ["dqlite.helpers"] = "lua/dqlite/helpers.lua",
     ["dqlite.ip"] = "lua/dqlite/ip.lua",

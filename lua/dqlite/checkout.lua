@@ -10,6 +10,7 @@ local connection = require "dqlite.connection"
 local core = require "dqlite.core"
 local errors = require "dqlite.error"
 local finalizer = require "dqlite.finalizer"
+local guarded = require "dqlite.guarded"
 local loops = require "dqlite.loops"
 
 local checkout = {}
@@ -153,27 +154,6 @@ local function dial(pool, slot, deadline)
   return done, failed
 end
 
--- A coroutine that is closed while it dials (Lua 5.4) frees the slot.
-local Dial = {}
-
-function Dial.__close(self)
-  if not self.done then checkout.discard(self.pool, self.slot) end
-end
-
-local function dial_once(self)
-  return pcall(dial, self.pool, self.slot, self.deadline)
-end
-
--- The loop is there for its fourth value, which Lua 5.4 closes on every exit.
-local function dial_guarded(pool, slot, deadline)
-  local self = setmetatable({ pool = pool, slot = slot, deadline = deadline, done = false }, Dial)
-  for ok, done, err in dial_once, self, nil, self do -- luacheck: ignore 512
-    self.done = true
-    if not ok then error(done, 0) end
-    return done, err
-  end
-end
-
 -- Finds out what befell a connection that was in use and is no more.
 local function collected(lease)
   local pool, slot = lease.pool, lease.slot
@@ -199,7 +179,8 @@ local function fill(pool, slot, deadline)
     slot.conn, slot.link = false, false
   end
   if not slot.conn then
-    local done, err = dial_guarded(pool, slot, deadline)
+    local function drop() checkout.discard(pool, slot) end
+    local done, err = guarded(drop, dial, pool, slot, deadline)
     if not done then return nil, err end
   end
   if not slot.conn.lease then prepare_lease(pool, slot.conn) end
@@ -327,6 +308,11 @@ local function put_cleaned(pool, slot, conn, is_own)
   return checkout.put(pool, slot, again)
 end
 
+local function put_back(pool, slot, conn, is_own)
+  local function drop() checkout.discard(pool, slot) end
+  return guarded(drop, put_cleaned, pool, slot, conn, is_own)
+end
+
 --- Ends the use of a connection. Again does nothing.
 -- @tparam table pool
 -- @tparam table conn
@@ -337,7 +323,7 @@ function checkout.give(pool, conn, is_own)
   if not slot or lease.turn ~= slot.turn then return end
   pool.slots:reserve(slot, loops.running())
   lease.slot = false
-  local ok, put = pcall(put_cleaned, pool, slot, conn, is_own)
+  local ok, put = pcall(put_back, pool, slot, conn, is_own)
   if ok and put then return end
   if slot.turn == lease.turn then
       checkout.discard(pool, slot)

@@ -8,6 +8,7 @@ local checkout = require "dqlite.checkout"
 local connection = require "dqlite.connection"
 local errors = require "dqlite.error"
 local events = require "dqlite.events"
+local guarded = require "dqlite.guarded"
 local health = require "dqlite.health"
 local links = require "dqlite.link"
 local loops = require "dqlite.loops"
@@ -185,7 +186,9 @@ end
 local function dial_session(self, name, address, settings, deadline)
   local link, err = links.new(address, settings, name)
   if not link then return nil, err end
-  local opened, failed = open.session(link, settings, deadline, self:wants_members())
+  local function give_up() link:close() end
+  local opened, failed =
+    guarded(give_up, open.session, link, settings, deadline, self:wants_members())
   if opened then return link end
   return nil, failed
 end
