@@ -329,7 +329,7 @@ end
 function Connection:release()
   local lease, level = self.lease, self.level
   if not lease then errors.misuse("release: the connection is not of a pool, close it") end
-  if level and level.scoped and level.owner == loops.running() then
+  if level and level.scoped and level.owner == loops.running() and self.link:is_open() then
     errors.misuse("release inside transaction(): return, or raise")
   end
   lease.pool:give(self)

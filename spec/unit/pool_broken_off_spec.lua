@@ -131,3 +131,20 @@ for _, way in ipairs(WAYS) do
     end)
   end)
 end
+
+describe("a connection of a pool", function()
+  it("can be released after a transaction that a foreign resume broke off", function()
+    local released
+    at_each_step("meddle", function()
+      local conn = pool:acquire()
+      if not conn then return end
+      released = false
+      pcall(conn.transaction, conn, function() return conn:execute "UPDATE t SET a = 1" end)
+      conn:release()
+      released = true
+    end, function(where)
+      assert.is_true(released ~= false, where)
+      is_whole(where)
+    end)
+  end)
+end)
