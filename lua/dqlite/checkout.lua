@@ -21,13 +21,18 @@ local IDLE = 0.005
 
 -- ---- dropping ----
 
---- Closes a slot's connection and frees the slot, without a wait under an event loop.
+--- Closes a slot's connection and frees the slot, without a wait under an event loop:
+-- at once, or when a result that is still on its way has been read.
 -- @tparam table pool
 -- @tparam table slot reserved, or used by nobody any more
 function checkout.discard(pool, slot)
   local link = slot.link
   slot.conn, slot.link = false, false
-  if link then pcall(link.quit, link) end
+  if link then
+    pool.slots:reserve(slot, false)
+    local ok, held = pcall(link.quit_holding, link, pool.slots, slot)
+    if ok and held then return end
+  end
   pool.slots:free(slot)
 end
 

@@ -63,6 +63,8 @@ function links.new(address, settings, name)
     cause = nil, -- the error that ended it
     abandoned = nil, -- the stream, once nobody waits for what it carries
     draining = false, -- the loop reads that behind the program's back
+    holder = nil, -- whose `held` is to be freed once that is over
+    held = nil,
     guard = nil, -- notices that everybody has dropped the link
     yields_rows = false, -- the request under way does
     holds_lock = false, -- and the server may hold the write lock meanwhile
@@ -100,6 +102,7 @@ local function drain_behind(self)
     pcall(self.drain, self)
     self.draining = false
     self:close()
+    if self.holder then self.holder:free(self.held) end
   end)
 end
 
@@ -300,6 +303,19 @@ function Link:quit(limit)
   if not self.loop.background then return quit_here(self, limit) end
   if has_rows_due(self) then abandon(self) end
   if not self.draining then self:close() end
+end
+
+--- The same for a link that takes a place: while a result is read behind the program's
+-- back its connection is still there, and the place is freed afterwards. Not so where
+-- another node leads by now: nobody there has the connection any more.
+-- @tparam table holder its `free` is called then
+-- @param held is given to that
+-- @treturn boolean is it so?
+function Link:quit_holding(holder, held)
+  self:quit()
+  if not self.draining or self.overtaken then return false end
+  self.holder, self.held = holder, held
+  return true
 end
 
 --- Ends a link that its user has dropped without a word, from its finalizer.

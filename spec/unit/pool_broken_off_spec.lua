@@ -147,4 +147,23 @@ describe("a connection of a pool", function()
       is_whole(where)
     end)
   end)
+
+  it("has its place until the result that it was left with is read", function()
+    start(1, { query_never = 1 })
+    run(function()
+      local answer, err = pool:fetchval("SELECT 1", {}, { timeout = 0.1 })
+      assert.is_nil(answer)
+      assert.equal("timeout", err.kind)
+      assert.same({ 1, 0, 0 }, { pool:stats().size, pool:stats().in_use, pool:stats().idle })
+      answer, err = pool:acquire { timeout = 0.1 }
+      assert.is_nil(answer)
+      assert.equal("pool", err.kind)
+      assert.equal(1, server.sessions)
+      return true
+    end)
+    assert.equal(0, server.open) -- it was silent for too long
+    assert.equal(0, pool:stats().size)
+    server:heal()
+    is_whole "afterwards"
+  end)
 end)
