@@ -59,12 +59,14 @@ end
 
 -- ---- calls of the pool ----
 
-local TAKES = { acquire = true, with = true, transaction = true, fetchval = true,
-  execute = true, ping = true }
+-- What takes a slot first of all; reads do where they share no connections.
+local TAKES = { acquire = true, with = true, transaction = true, execute = true,
+  executemany = true, pipeline = true, ping = true }
+local READS = { fetchval = true, fetch = true }
 
 -- A call, of which it is known how long it may take; what it raises is raised.
 local function call(self, what, seconds, fn, ...)
-  self.watch:enter(self.thread, TAKES[what])
+  self.watch:enter(self.thread, TAKES[what] or READS[what] and not self.shares)
   self.world:note(("%s: %s"):format(self.name, what))
   local ok, first, second = pcall(fn, ...)
   self.watch:exit(self.thread, what, seconds, ok and first)
@@ -130,15 +132,19 @@ local function transaction(self)
   end)
 end
 
+local SHORTCUTS = {
+  { "fetchval", "SELECT 1" },
+  { "fetch", "SELECT 1" },
+  { "execute", "UPDATE t SET a = 1" },
+  { "executemany", "UPDATE t SET a = ?", { { 1 }, { 2 } } },
+  { "pipeline", { { "SELECT 1" }, { "UPDATE t SET a = 1" } } },
+  { "ping" },
+}
+
 local function shortcut(self)
-  local way = self.random:upto(3)
-  if way == 1 then
-    call(self, "fetchval", 2 * self.timeout, self.pool.fetchval, self.pool, "SELECT 1")
-  elseif way == 2 then
-    call(self, "execute", 2 * self.timeout, self.pool.execute, self.pool, "UPDATE t SET a = 1")
-  else
-    call(self, "ping", 2 * self.timeout, self.pool.ping, self.pool)
-  end
+  local way = self.random:pick(SHORTCUTS)
+  local name = way[1]
+  call(self, name, 2 * self.timeout, self.pool[name], self.pool, way[2], way[3])
 end
 
 local function close(self)
@@ -200,6 +206,7 @@ function pool_actor.new(schedule, name)
     pool = schedule.pool,
     rates = schedule.rates,
     timeout = schedule.opts.timeout,
+    shares = schedule.opts.multiplex,
     sets_up = schedule.opts.setup ~= nil,
     name = name,
     thread = nil,

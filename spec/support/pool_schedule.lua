@@ -15,6 +15,7 @@ Schedule.__index = Schedule
 
 local LONG = 1 -- seconds; more than any call of the end takes
 local REST = 0.01 -- seconds after which a connection is looked at before it is used
+local LANES = 2 -- connections that reads share, at most
 local STEPS = 20000 -- that a schedule may have
 local INJECTED = "an error of the program"
 
@@ -54,6 +55,7 @@ local function draw_options(self)
     idle_timeout = random:pick { 0.005, 300 },
     max_lifetime = random:pick { 0.03, 3600 },
     retries = random:pick { 0, 3 },
+    multiplex = random:chance(0.2),
     debug = random:chance(0.1),
     init = hook(self),
     setup = hook(self),
@@ -237,6 +239,7 @@ local function new(seed, tracing)
     has_garbage = false, -- was anything left to the collector?
   }, Schedule)
   self.opts = draw_options(self)
+  if self.opts.multiplex then self.watch.lanes = LANES end
   return self
 end
 

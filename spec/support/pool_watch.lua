@@ -113,7 +113,7 @@ local function check_counts(self, stats)
       stats.in_use)
   elseif stats.idle < 0 or stats.in_use < self.holding then
     self:blame("in use %d, but %d are held", stats.in_use, self.holding)
-  elseif stats.in_use > self.holding + self.inside + self.lost then
+  elseif stats.in_use > self.holding + self.inside + self.lost + self.lanes then
     self:blame("in use %d: %d are held, %d calls go on, %d are lost", stats.in_use,
       self.holding, self.inside, self.lost)
   end
@@ -148,6 +148,7 @@ function pool_watch.new(world, server)
     inside = 0, -- how many calls
     holding = 0, -- connections that coroutines have
     lost = 0, -- coroutines that are gone and may have had one
+    lanes = 0, -- connections that coroutines of the pool itself may have
     closing = false,
     wrong = nil, -- the first thing that was
   }, Watch)
