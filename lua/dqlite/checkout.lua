@@ -29,9 +29,12 @@ function checkout.discard(pool, slot)
   local link = slot.link
   slot.conn, slot.link = false, false
   if link then
-    pool.slots:reserve(slot, false)
+    pool.slots:reserve(slot, loops.running())
     local ok, held = pcall(link.quit_holding, link, pool.slots, slot)
-    if ok and held then return end
+    if ok and held then
+      slot.owner = false
+      return
+    end
   end
   pool.slots:free(slot)
 end
