@@ -1,4 +1,4 @@
--- A hundred coroutines share eight connections: each multiplies ten pairs of
+-- A hundred coroutines share the eight connections of a pool: each multiplies ten pairs of
 -- numbers on the server, and while one waits for its answer the others go on.
 -- Talks to the node at DQLITE_ADDRESS, or starts one of its own in a temporary
 -- directory.
@@ -30,28 +30,23 @@ local function multiply(conn, i)
   return sum, right
 end
 
--- A connection serves one coroutine at a time, so each waits for the one that
--- has the same connection before it.
-local function take_turn(conn, before, i)
-  if before then before:wait() end
-  return multiply(conn, i)
-end
-
 local sum, right = dqlite.run(function()
-  local conns, tasks = {}, {}
-  for i = 1, CONNECTIONS do
-    conns[i] = assert(dqlite.connect(address, { database = "luv_concurrent" }))
-  end
+  local pool = assert(dqlite.create_pool(address, {
+    database = "luv_concurrent",
+    max_size = CONNECTIONS,
+  }))
+  local tasks = {}
   for i = 1, TASKS do
-    local conn = conns[i % CONNECTIONS + 1]
-    tasks[i] = dqlite.spawn(take_turn, conn, tasks[i - CONNECTIONS], i)
+    tasks[i] = dqlite.spawn(function()
+      return pool:with(function(conn) return multiply(conn, i) end)
+    end)
   end
   local total, all_right = 0, true
   for i = 1, TASKS do
     local part, good = tasks[i]:wait()
     total, all_right = total + part, all_right and good
   end
-  for i = 1, CONNECTIONS do conns[i]:close() end
+  pool:close()
   return total, all_right
 end)
 
