@@ -125,7 +125,8 @@ function call.begin(conn, settings, known, deadline)
   end
   local link, now = conn.link, conn.link.loop.now()
   deadline = deadline or now + settings.timeout
-  if conn.limit and conn.limit < deadline then deadline = conn.limit end
+  local limit = conn.limit
+  if limit and limit < deadline then deadline = limit end
   local ready, err = enter(conn, now, deadline)
   if not ready then return nil, err end
   conn.begun, conn.deadline, conn.busy_until = now, deadline, nil

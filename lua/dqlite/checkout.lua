@@ -294,7 +294,7 @@ end
 -- @treturn true
 function checkout.put(pool, slot, conn)
   slot.conn = conn
-  conn.limit = nil
+  conn.limit = false
   if pool.slots.closed or slot.stale or pool.loop.now() > slot.dies then
     checkout.discard(pool, slot)
   else

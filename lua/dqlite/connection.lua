@@ -37,10 +37,11 @@ local function new(link, settings, observer, cache, prepare_schema, found)
     settings = settings,
     link = link,
     closed = false, -- or the coroutine that has closed it; "released": to its pool
-    observer = observer, -- of dqlite.events; nil: nobody wants to know
+    -- false here, not nil: what is looked at in each call is not to be sought further
+    observer = observer or false, -- of dqlite.events; false: nobody wants to know
+    limit = false, -- no call goes on beyond that; false: by the settings
     lease = nil, -- of the pool that it is of (dqlite.checkout)
     guard = nil, -- notices that everybody has dropped it
-    limit = nil, -- no call goes on beyond that; nil: by the settings
     statements = nil, -- ids of those that `prepare` has made, as keys
 
     cache = cache,
