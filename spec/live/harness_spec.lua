@@ -307,6 +307,14 @@ describe("a proxy", function()
     live.fails("timeout", raw:request("LEADER", nil, 0.1))
   end)
 
+  it("resets after some bytes of the client", function()
+    front:cut_after(20)
+    assert(raw:request "LEADER") -- of 16 bytes
+    live.fails("closed", raw:request "LEADER")
+    eventually("the node has no client", function() return front:open_count() == 0 end)
+    assert(ask(front.address, "LEADER"))
+  end)
+
   it("has addresses where nobody is", function()
     refuses(proxy.unused_address())
     live.fails("timeout", session.connect(proxy.black_hole_address(), { timeout = 0.3 }))

@@ -6,7 +6,7 @@
 --    dqlite.connect(front.address)
 --    front:black_hole()
 --
--- Bytes keep their order and none is lost but by cut and half_close: what is held
+-- Bytes keep their order and none is lost but by cut, cut_after and half_close: what is held
 -- back is carried once that is over. `proxy_process.lua` is the other side.
 local nodes = require "spec.support.nodes"
 
@@ -123,6 +123,11 @@ end
 --- Resets all (RST), on both sides.
 function Proxy:cut()
   command(self, "cut")
+end
+
+--- Resets each, on both sides, when so many more bytes of its client have passed.
+function Proxy:cut_after(bytes)
+  command(self, "cut_after", bytes)
 end
 
 --- Ends the stream to each client (FIN); what the server still sends is dropped.

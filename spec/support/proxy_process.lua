@@ -128,6 +128,10 @@ function commands.cut()
   for connection in pairs(connections) do close(connection, true) end
 end
 
+function commands.cut_after(bytes)
+  for connection in pairs(connections) do connection.up:break_after(bytes) end
+end
+
 function commands.half_close()
   for connection in pairs(connections) do connection.down:end_early() end
 end

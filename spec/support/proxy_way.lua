@@ -38,6 +38,7 @@ function proxy_way.new(from, to, mode, broken, ended)
     paused = false, -- not reading, for there is enough
     next_time = 0, -- of the next piece
     allowance = math.huge, -- bytes that may still pass
+    doomed = false, -- broken once they have passed
     deaf = false, -- what comes is dropped
     timer = uv.new_timer(),
   }, Way)
@@ -73,7 +74,7 @@ local function write(self, bytes)
   self.next_time = now() + self.mode.seconds
   self.to:write(bytes, function(err)
     self.writing = self.writing - #bytes
-    if err then return self.broken() end
+    if err or self.doomed and self.allowance <= 0 then return self.broken() end
     read(self)
   end)
 end
@@ -117,7 +118,13 @@ end
 
 --- Another mode; `allowance` bytes may pass.
 function Way:set(mode, allowance)
-  self.mode, self.allowance, self.next_time = mode, allowance, 0
+  self.mode, self.allowance, self.next_time, self.doomed = mode, allowance, 0, false
+  self:pump()
+end
+
+--- Is broken behind so many more bytes.
+function Way:break_after(bytes)
+  self.allowance, self.doomed = bytes, true
   self:pump()
 end
 
