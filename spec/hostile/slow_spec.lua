@@ -40,7 +40,7 @@ local function connect(...)
 end
 
 hostile.describe("slow servers", function()
-  it("are not waited for longer because they send something", function()
+  it("behaviour 15: are not waited for longer because they send something", function()
     hostile.each({
       { name = "a write, 10 bytes a deadline", call = insert, doubt = true, every = SHORT / 10,
         bytes = RESULT },
@@ -54,7 +54,7 @@ hostile.describe("slow servers", function()
     end)
   end)
 
-  it("are not waited for longer because they send whole frames", function()
+  it("behaviour 15: are not waited for longer because they send whole frames", function()
     hostile.each({ { name = "fetch", call = fetch } }, function(case)
       local steps = { { "await", 1 } }
       for _ = 1, 50 do
@@ -99,7 +99,7 @@ hostile.describe("slow servers", function()
     end)
   end)
 
-  it("do not open a connection by and by", function()
+  it("behaviour 15: do not open a connection by and by", function()
     hostile.each({ { name = "10 bytes a deadline", every = SHORT / 10 },
       { name = "just in time", every = SHORT * 0.9 } }, function(case)
       hostile.script { { "await", 3 }, { "drip", hostile.opening(), case.every } }
@@ -136,7 +136,7 @@ end)
 hostile.describe("servers that read nothing", function()
   local function deaf() return connect { "deaf" } end
 
-  it("hold a large request up to its deadline", function()
+  it("behaviour 16: hold a large request up to its deadline", function()
     hostile.each({
       { name = "one parameter", doubt = true,
         call = function(conn) return conn:execute("INSERT INTO t VALUES (?)", LARGE) end },
@@ -236,7 +236,7 @@ hostile.describe("servers that end", function()
       end)
   end)
 
-  it("never get a write twice", function()
+  it("behaviour 27: never get a write twice", function()
     hostile.each(ENDINGS, function(case)
       hostile.script(hostile.opened({ "await", 1 }, { case.name }))
       local conn = hostile.connect()

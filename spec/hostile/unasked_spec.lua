@@ -123,7 +123,7 @@ hostile.describe("unasked frames", function()
     end)
   end)
 
-  it("may follow every whole answer", function()
+  it("behaviour 20: may follow every whole answer", function()
     hostile.each(talks, function(talk)
       local steps = cases.all_steps(talk)
       local last = steps[#steps]

@@ -193,7 +193,7 @@ live.each("begin", function(server)
       assert_left {}
     end)
 
-    it("is seen by in_transaction", function()
+    it("behaviour 32: is seen by in_transaction", function()
       local function check(expected, sql)
         conn:execute(sql)
         assert.equal(expected, conn:in_transaction(), sql)

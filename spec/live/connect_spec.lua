@@ -206,7 +206,7 @@ describe("connect", function()
     end)
   end)
 
-  it("and a request that nobody reads give up alike", function()
+  it("behaviour 16: and a request that nobody reads give up alike", function()
     live.with_silent_server(function(address)
       local raw = assert(session.connect(address))
       local bytes = dqlite.blob(("x"):rep(32 * 1024 * 1024))

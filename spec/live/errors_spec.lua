@@ -161,7 +161,7 @@ live.each("a transaction", function(server)
     assert.same({ 1, 2 }, conn:fetchcol "SELECT a FROM t ORDER BY a")
   end)
 
-  it("stays open when COMMIT fails on a deferred foreign key", function()
+  it("behaviour 31: stays open when COMMIT fails on a deferred foreign key", function()
     assert(conn:execute "CREATE TABLE parent (id INTEGER PRIMARY KEY)")
     assert(conn:execute [[
       CREATE TABLE child (parent INTEGER REFERENCES parent DEFERRABLE INITIALLY DEFERRED)]])
@@ -181,7 +181,7 @@ live.each("a transaction", function(server)
     live.usable(conn)
   end)
 
-  it("that is not there cannot be ended", function()
+  it("behaviour 33: that is not there cannot be ended", function()
     for _, sql in ipairs { "ROLLBACK", "COMMIT" } do
       local err = live.fails("sql", conn:execute(sql))
       assert.equal(1, err.code)
@@ -190,7 +190,7 @@ live.each("a transaction", function(server)
     end
   end)
 
-  it("is rolled back when its connection closes", function()
+  it("behaviour 35: is rolled back when its connection closes", function()
     assert(conn:execute "BEGIN IMMEDIATE")
     assert(conn:execute "INSERT INTO t VALUES (1)")
     local other = server:connect { busy_timeout = 0 }
@@ -221,7 +221,7 @@ live.each("what cannot be sent", function(server)
     return err
   end
 
-  it("is a NUL in a text or in a statement", function()
+  it("behaviour 26: is a NUL in a text or in a statement", function()
     assert.matches("parameter 2: .*dqlite.blob",
       refused("value", conn:fetch("SELECT ?, ?", "a", "b\0c")).message)
     refused("value", conn:fetch("SELECT 1 \0"))

@@ -36,7 +36,7 @@ live.each("a result of many frames", function(server)
 
   local ALL = "SELECT id, name FROM t ORDER BY id"
 
-  it("is complete and in order", function()
+  it("behaviour 21: is complete and in order", function()
     local counts, sum = frames(server:opened_session(), ALL), 0
     for _, count in ipairs(counts) do sum = sum + count end
     assert.equal(5000, sum)
@@ -70,7 +70,7 @@ live.each("a result of many frames", function(server)
     live.usable(conn)
   end)
 
-  it("may have max_rows rows, and no more", function()
+  it("behaviour 17: may have max_rows rows, and no more", function()
     local opts = { max_rows = 5000 }
     for _, method in ipairs { "fetch", "fetchall", "fetchcol", "query" } do
       assert.equal(5000, #assert(conn[method](conn, ALL, {}, opts)))
@@ -86,7 +86,7 @@ live.each("a result of many frames", function(server)
     assert.equal(1, conn:fetchone(ALL, {}, { max_rows = 1 }).id)
   end)
 
-  it("may have max_result_bytes bytes, and no more", function()
+  it("behaviour 17: may have max_result_bytes bytes, and no more", function()
     local opts = { max_result_bytes = 100000 }
     local err = live.fails("policy", conn:fetch(ALL, {}, opts))
     assert.matches("max_result_bytes", err.message)
@@ -95,7 +95,7 @@ live.each("a result of many frames", function(server)
     assert.equal(1000, #assert(conn:fetch(ALL .. " LIMIT 1000", {}, opts)))
   end)
 
-  it("that fails on the way keeps the code, and the connection", function()
+  it("behaviour 19: that fails on the way keeps the code, and the connection", function()
     local sql = numbers(OVERFLOW, 3000)
     local counts, failure = frames(server:opened_session(), sql)
     assert.is_true(#counts > 0)

@@ -32,7 +32,7 @@ live.each("script", function(server)
     assert_left { 2, 3, 4 }
   end)
 
-  it("finds the ends of statements as SQLite does", function()
+  it("behaviour 34: finds the ends of statements as SQLite does", function()
     assert.equal(7, conn:script [==[
       INSERT INTO t VALUES ('a;b');
       INSERT INTO t VALUES ("c;d' ;");

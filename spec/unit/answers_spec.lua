@@ -204,7 +204,7 @@ end)
 describe("a NUL", function()
   after_each(simulated.verify)
 
-  it("in a TEXT is refused on every path, naming blob", function()
+  it("behaviour 26: in a TEXT is refused on every path, naming blob", function()
     paths.each(function(path)
       local conn, server = simulated.open()
       refused_unsent(conn, server, "dqlite.blob", path, with_params(path, 2), 1, "a\0b")

@@ -18,7 +18,7 @@ describe("a second coroutine on a busy connection raises, and harms nobody:", fu
   before_each(start)
   after_each(stop)
 
-  it("in every call", function()
+  it("behaviour 24: in every call", function()
     dqlite.run(function()
       local conn = connect()
       local uses = uses_of(conn)

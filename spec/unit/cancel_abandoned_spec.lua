@@ -264,7 +264,7 @@ describe("a connection that outlives the coroutine of its call", function()
     end,
   }
   for name, fn in pairs(BROKEN) do
-    it("works on after an error that was raised " .. name, function()
+    it("behaviour 23: works on after an error that was raised " .. name, function()
       dqlite.run(function()
         local conn = connect()
         local task = dqlite.spawn(fn, conn)

@@ -310,7 +310,7 @@ describe("connect", function()
     ["a name"] = function() return "localhost:" .. server.address:match "%d+$" end,
   }
   for name, address in pairs(ADDRESSES) do
-    it("ends at its deadline in every wait, and leaves nothing: " .. name, function()
+    it("behaviour 25: ends at its deadline in every wait, and leaves nothing: " .. name, function()
       assert.is_true(each_wait(address, function() parks.expire() end, function(conn, err)
         assert.is_nil(conn)
         assert.equal("timeout", err.kind)
@@ -328,7 +328,7 @@ describe("connect", function()
     end)
 
     if close then
-      it("leaves nothing of a coroutine that is closed in every wait: " .. name, function()
+      it("behaviour 25: leaves nothing of a coroutine closed in every wait: " .. name, function()
         assert.is_true(each_wait(address, function(thread, over)
           beside(function()
             assert(close(thread))

@@ -8,7 +8,7 @@ local KEY = { scripted.failure(787, "FOREIGN KEY constraint failed") }
 describe("a COMMIT that is refused", function()
   after_each(simulated.verify)
 
-  it("is rolled back by transaction(fn)", function()
+  it("behaviour 28: is rolled back by transaction(fn)", function()
     local conn, server = simulated.open()
     server:on("COMMIT", KEY)
     local result, err = conn:transaction(function() return conn:execute "DELETE FROM t" end)
@@ -19,7 +19,7 @@ describe("a COMMIT that is refused", function()
     assert.equal("EXEC_SQL ROLLBACK", table.remove(server:log()))
   end)
 
-  it("leaves a handle's transaction open: it can be repaired or rolled back", function()
+  it("behaviour 28: leaves a handle's transaction open, to be repaired or rolled back", function()
     local conn, server = simulated.open()
     server:sequence("COMMIT", KEY, KEY)
     local tx = assert(conn:begin())
@@ -42,7 +42,7 @@ describe("a COMMIT that is refused", function()
     assert.equal(2, #server.applied)
   end)
 
-  it("leaves one by hand open in the same way", function()
+  it("behaviour 31: leaves one by hand open in the same way", function()
     local conn, server = simulated.open()
     server:sequence("COMMIT", KEY)
     assert(conn:execute "BEGIN")
@@ -79,7 +79,7 @@ describe("a COMMIT whose answer is lost", function()
     ["script"] = function(conn) return conn:script "BEGIN; DELETE FROM t; COMMIT" end,
   }
 
-  it("leaves it in doubt, and is never sent again", function()
+  it("behaviour 28: leaves it in doubt, and is never sent again", function()
     for name, way in pairs(WAYS) do
       for _, answer in ipairs { { "close" }, {}, { scripted.failure(10506, "leadership lost") },
         { scripted.failure(10, "disk I/O error") } } do
@@ -94,7 +94,7 @@ describe("a COMMIT whose answer is lost", function()
     end
   end)
 
-  it("is in no doubt when the server said that it was not the leader", function()
+  it("behaviour 28: is in no doubt when the server said that it was not the leader", function()
     for name, way in pairs(WAYS) do
       local conn, server = simulated.open()
       server:on("COMMIT", { scripted.failure(10250, "not leader") })

@@ -82,7 +82,7 @@ describe("bad input that is an error", function()
     assert.equal(1, conn:fetchval "SELECT 1")
   end
 
-  it("sends no byte and leaves the connection usable", function()
+  it("behaviour 26: sends no byte and leaves the connection usable", function()
     refused("value", "parameter 2: .*dqlite.blob", "fetch", "SELECT ?, ?", 1, "a\0b")
     refused("value", "parameter 1: .*dqlite.blob", "execute", "SELECT ?", { "a\0b" })
     refused("value", "NUL", "fetch", "SELECT 1\0")
@@ -101,7 +101,7 @@ describe("bad input that is an error", function()
   end)
 
   if not require "dqlite.core".integers then
-    it("is a whole number that may have lost digits", function()
+    it("behaviour 26: is a whole number that may have lost digits", function()
       for _, number in ipairs { 2 ^ 53 + 2, -2 ^ 60, 2 ^ 63 } do
         refused("value", "2%^53.*dqlite.int64.*dqlite.real", "fetch", "SELECT ?", number)
       end
@@ -123,7 +123,7 @@ describe("bad input that is a mistake", function()
     assert.equal(0, server.bytes())
   end)
 
-  it("raises at the caller's line", function()
+  it("behaviour 26: raises at the caller's line", function()
     assert_raises("a function is no SQL value", function() conn:fetch("SELECT ?", print) end)
     assert_raises("a table is no SQL value", function() conn:fetch("SELECT ?", 1, {}) end)
     assert_raises("is a string, not a number", function() conn:fetch(1) end)
@@ -139,7 +139,7 @@ end)
 
 describe("a failure", function()
   -- hazards.md, Silent wrong answers: a FAILURE that follows rows already built
-  it("keeps its code in the middle of a result", function()
+  it("behaviour 19: keeps its code in the middle of a result", function()
     local conn, server = open { QUERY_SQL = { three_rows[1], scripted.failure(1, "overflow") } }
     local rows, err = conn:fetch("SELECT a, ?", { "secret" })
     assert.is_nil(rows)
@@ -151,7 +151,7 @@ describe("a failure", function()
     assert.equal(1, conn:fetchval "SELECT 1")
   end)
 
-  it("that is fatal ends the connection", function()
+  it("behaviour 29: that is fatal ends the connection", function()
     local conn, server = open { EXEC_SQL = { scripted.failure(10506, "leadership lost") } }
     local result, err = conn:execute "INSERT INTO t VALUES (1)"
     assert.is_nil(result)
@@ -199,7 +199,7 @@ describe("a lost answer", function()
 end)
 
 describe("a deadline", function()
-  it("covers the whole call, however slowly bytes drip", function()
+  it("behaviour 15: covers the whole call, however slowly bytes drip", function()
     local conn, server = open({ QUERY_SQL = three_rows }, { timeout = 2 })
     server.chunk, server.delay = 1, 0.1
     local started = server.time
@@ -242,7 +242,7 @@ describe("a server that breaks the protocol", function()
       "row that cannot be read")
   end)
 
-  it("by a reply too many loses it before the next request", function()
+  it("behaviour 20: by a reply too many loses it before the next request", function()
     local conn, server = open { QUERY_SQL = { one_row[1] .. one_row[1] } }
     assert.equal(1, conn:fetchval "SELECT 1")
     local rows, err = conn:fetch "SELECT 2"
@@ -275,7 +275,7 @@ describe("a closed connection", function()
 end)
 
 describe("a connection in two coroutines", function()
-  it("raises in the second and serves the first", function()
+  it("behaviour 24: raises in the second and serves the first", function()
     local conn, server = open { QUERY_SQL = one_row }
     local stream = conn.link.stream
     local recv = stream.recv

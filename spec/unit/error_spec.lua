@@ -37,7 +37,7 @@ describe("an error of a server's code", function()
     end
   end)
 
-  it("tells a session that is gone from a statement that is unknown", function()
+  it("behaviour 29: tells a session that is gone from a statement that is unknown", function()
     assert.equal("not_leader", failure(12, "No database opened").kind)
     assert.is_true(failure(12, "no database opened").fatal)
     assert.equal("sql", failure(12, "no statement with the given id").kind)

@@ -122,7 +122,7 @@ describe("a statement whose answer is lost", function()
   after_each(simulated.verify)
 
   for name, loss in pairs(LOSSES) do
-    it("by: " .. name, function()
+    it("behaviour 28: by: " .. name, function()
       check_all(function(server, text) server:on(text, answer_of(loss, name)) end,
         function(doubt) return expected(loss, doubt) end)
     end)

@@ -167,7 +167,7 @@ describe("integers beyond a Lua number", function()
 end)
 
 describe("limits", function()
-  it("on rows hold exactly", function()
+  it("behaviour 17: on rows hold exactly", function()
     local conn = open { QUERY_SQL = three_rows }
     assert.equal(3, #conn:fetch("SELECT", {}, { max_rows = 3 }))
     local rows, err = conn:fetch("SELECT", {}, { max_rows = 2 })

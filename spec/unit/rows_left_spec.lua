@@ -34,7 +34,7 @@ end
 describe("rows that are left", function()
   after_each(simulated.verify)
 
-  it("are read by the next call, whose answer is its own", function()
+  it("behaviour 23: are read by the next call, whose answer is its own", function()
     local conn, server, stream = open(frames(5))
     server:on("SELECT b FROM u", { frame(7) })
     abandon(conn)
@@ -49,7 +49,7 @@ describe("rows that are left", function()
     assert.equal(1, conn:fetchval "SELECT 1")
   end)
 
-  it("are read by close", function()
+  it("behaviour 23: are read by close", function()
     for _, begin in ipairs { false, "BEGIN" } do
       local conn, server, stream = open(frames(5), begin)
       abandon(conn)
@@ -247,7 +247,7 @@ describe("a deadline in the middle of a result", function()
       end)
     end
 
-    it("ends the connection; the next call reads the rest, unanswered: " .. name, function()
+    it("behaviour 23: ends the connection; the next call reads what is left: " .. name, function()
       local conn, server, stream = open(frames(10))
       server.delay = 20
       assert.is_nil((way(conn)))

@@ -129,7 +129,7 @@ describe("rows that fail", function()
     assert.equal(1, conn:fetchval "SELECT 1")
   end)
 
-  it("raise the error in the middle, behind the rows before it", function()
+  it("behaviour 19: raise the error in the middle, behind the rows before it", function()
     local conn = open { FRAMES[1], scripted.failure(1, "integer overflow") }
     local seen = 0
     local err = raised(function()
@@ -160,7 +160,7 @@ describe("rows that fail", function()
     end
   end)
 
-  it("raise it for a frame without rows that promises more, which never ends", function()
+  it("behaviour 18: raise it for a frame without rows that promises more, for ever", function()
     local conn = open { scripted.rows { columns = { "a", "b" }, more = true } }
     assert.equal("protocol", raised(conn.rows, conn, ALL).kind)
     assert.is_false(conn:is_open())

@@ -8,7 +8,7 @@ describe("a script", function()
   after_each(simulated.verify)
 
   -- hazards.md, Requests that kill: tens of thousands of them in one EXEC_SQL
-  it("is sent a statement at a time, each after the answer to the one before", function()
+  it("behaviour 34: is sent a statement at a time, each after the answer to the last", function()
     for _, version in ipairs { "1.11.1", "1.18.6" } do
       local conn, server = simulated.open(version)
       assert.equal(5, conn:script [[

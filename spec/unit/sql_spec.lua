@@ -167,7 +167,7 @@ describe("a script", function()
     return list
   end
 
-  it("is split where a statement ends", function()
+  it("behaviour 34: is split where a statement ends", function()
     assert.same({}, texts "")
     assert.same({}, texts " ;; -- x")
     assert.same({ "SELECT 1" }, texts "SELECT 1")

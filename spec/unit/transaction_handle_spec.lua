@@ -152,7 +152,7 @@ describe("a handle", function()
     assert.equal("closed", err.kind)
   end)
 
-  it("that the server has ended is over with its rollback", function()
+  it("behaviour 33: that the server has ended is over with its rollback", function()
     local conn, server = simulated.open()
     for _, commit_first in ipairs { false, true } do
       local tx = assert(conn:begin())
@@ -245,7 +245,7 @@ describe("commit and rollback by hand", function()
     assert.same({ "DELETE FROM t" }, server.applied)
   end)
 
-  it("answer the server's error where there is nothing to end", function()
+  it("behaviour 33: answer the server's error where there is nothing to end", function()
     local conn = simulated.open()
     local done, err = conn:commit()
     assert.is_nil(done)
