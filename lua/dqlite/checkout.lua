@@ -169,6 +169,7 @@ local function collected(lease)
   lease.slot = false
   local function free()
     pcall(checkout.discard, pool, slot)
+    if pool.slots.closed then return end
     pcall(pool.observer.leaked, pool.observer,
       lease.trace and LOST .. "; it was acquired at " .. lease.trace or LOST)
   end

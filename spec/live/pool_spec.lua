@@ -277,6 +277,29 @@ live.each("a pool", function(server)
     assert.equal(2, pool:stats().connects)
   end)
 
+  if live.loop == "blocking" then
+    it("fails at once where nobody could give a connection back", function()
+      open { max_size = 1 }
+      local conn = assert(pool:acquire())
+      local seconds = live.timed(function()
+        local err = live.fails("pool", pool:acquire())
+        assert.matches("1 of 1 are in use", err.message, 1, true)
+        live.fails("pool", pool:fetchval "SELECT 1")
+      end)
+      assert.is_true(seconds < 5)
+      assert.is_true(conn:ping())
+      conn:release()
+      assert.is_true(pool:ping())
+    end)
+
+    it("closes what is in use, since nobody else could give it back", function()
+      open { max_size = 1 }
+      local conn = assert(pool:acquire())
+      assert.is_true(pool:close())
+      live.fails("closed", conn:fetchval "SELECT 1")
+    end)
+  end
+
   it("answers an error once it is closed, and closes again", function()
     open()
     assert.is_true(pool:close())
