@@ -183,6 +183,7 @@ local function prepare_lease(pool, conn)
 end
 
 local function fill(pool, slot, deadline)
+  if pool.slots.closed then return nil, checkout.closed_error() end
   if slot.conn and not is_usable(pool, slot, pool.loop.now()) then
     slot.link:quit()
     slot.conn, slot.link = false, false
@@ -233,10 +234,10 @@ function checkout.take(pool, deadline)
   local slot, err = take(pool, deadline, loops.running())
   if not slot then return nil, err end
   local ok, filled, failed = pcall(fill, pool, slot, deadline)
-  if ok and filled then return slot end
+  if ok and filled and not pool.slots.closed then return slot end
   checkout.discard(pool, slot)
   if not ok then error(filled, 0) end
-  return nil, failed
+  return nil, failed or checkout.closed_error()
 end
 
 --- Makes connections before they are asked for.

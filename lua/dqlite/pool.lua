@@ -208,10 +208,10 @@ function Pool:metrics(labels)
   return metrics.text(self:stats(), labels)
 end
 
-local function close_used(self)
+-- In use, and on the way there or back: in `init`, or while it is rolled back.
+local function cut_all(self)
   for slot in pairs(self.slots.all) do
-    local link = slot.link
-    if link and slot.state == "used" then link:fail("closed", "the pool was closed") end
+    if slot.link then slot.link:fail("closed", "the pool was closed") end
   end
 end
 
@@ -232,7 +232,7 @@ function Pool:close(timeout)
     local _, kind, reason = slots:wait_empty(deadline)
     if kind == "misuse" then errors.misuse(reason) end
   end
-  close_used(self)
+  cut_all(self)
   return true
 end
 
