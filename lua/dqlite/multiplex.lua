@@ -47,6 +47,7 @@ local function new_read(loop, way, known, settings, ...)
     cond = nil, -- that its coroutine waits for
     left = false, -- nobody waits any more
     done = false, -- it has an answer or an error
+    has_raised = false, -- that was raised, by `init`
     list = nil,
     err = nil,
     finalizing = 0, -- answers that come behind its own
@@ -170,9 +171,10 @@ function Multiplexer:pop()
   end
 end
 
-local function refuse_all(self, err)
+local function refuse_all(self, err, has_raised)
   local read = self:pop()
   while read do
+    read.has_raised = has_raised
     finish(read, nil, err)
     read = self:pop()
   end
@@ -180,8 +182,9 @@ end
 
 local function serve(self)
   local pool = self.pool
-  local slot, err = checkout.take(pool, pool.loop.now() + pool.patience)
-  if not slot then return refuse_all(self, err) end
+  local taken, slot, err = pcall(checkout.take, pool, pool.loop.now() + pool.patience)
+  if not taken then return refuse_all(self, slot, true) end
+  if not slot then return refuse_all(self, err, false) end
   local lane = new_lane(self, checkout.lease(pool, slot, true))
   local ok, raised = pcall(lane.exchange, lane)
   if not ok then lane.conn.link:fail("closed", "its reads were broken off") end
@@ -247,6 +250,7 @@ function Multiplexer:run(name, known, settings, deadline, ...)
   local read = new_read(self.pool.loop, WAYS[name], known, settings, ...)
   push(self, read)
   local _, broken, why = read.cond:wait(deadline)
+  if read.has_raised then error(read.err, 0) end
   if read.done and read.err then return nil, read.err end
   if read.done then return read.way[3](read.list, settings) end
   read.left = true
