@@ -5,6 +5,8 @@ local pool_actor = {}
 local Actor = {}
 Actor.__index = Actor
 
+local unpack = table.unpack or unpack
+
 local INJECTED = "an error of the program"
 
 local function sleep(self)
@@ -144,14 +146,15 @@ local SHORTCUTS = {
 local function shortcut(self)
   local way = self.random:pick(SHORTCUTS)
   local name = way[1]
-  call(self, name, 2 * self.timeout, self.pool[name], self.pool, way[2], way[3])
+  call(self, name, 2 * self.timeout, self.pool[name], self.pool, unpack(way, 2))
 end
 
 local function close(self)
   if not self.random:chance(self.rates.close) then return shortcut(self) end
   local seconds = self.random:pick { 0, 0.01, 0.1 }
   self.watch.closing = true
-  call(self, "close the pool", seconds, self.pool.close, self.pool, seconds)
+  local closed = call(self, "close the pool", seconds, self.pool.close, self.pool, seconds)
+  if closed then self.watch:is_over() end
 end
 
 local acts = { acquire_and_release, acquire_and_release, with, transaction, shortcut, shortcut,

@@ -100,6 +100,11 @@ function Watch:exit(thread, what, seconds, served)
   end
 end
 
+--- The pool's close has returned.
+function Watch:is_over()
+  self.queries = self.queries or self.server.queries
+end
+
 -- ---- steps ----
 
 local function check_counts(self, stats)
@@ -129,12 +134,21 @@ local function check_queue(self, stats)
   end
 end
 
+local function check_closed(self, stats)
+  if stats.waiting > 0 or stats.idle > 0 then
+    self:blame("closed: %d wait, %d are idle", stats.waiting, stats.idle)
+  elseif self.queries and self.server.queries > self.queries then
+    self:blame "a connection is used after the pool's close has returned"
+  end
+end
+
 local function stepped(self)
   local pool = self.pool
   if not pool or self.wrong then return end
   local stats = pool:stats()
   check_counts(self, stats)
   check_queue(self, stats)
+  if not pool:is_open() then check_closed(self, stats) end
 end
 
 --- Makes one and lets the world tell it. `pool` is to be set once there is one.
@@ -150,6 +164,7 @@ function pool_watch.new(world, server)
     lost = 0, -- coroutines that are gone and may have had one
     lanes = 0, -- connections that coroutines of the pool itself may have
     closing = false,
+    queries = nil, -- that had been asked when the pool's close returned
     wrong = nil, -- the first thing that was
   }, Watch)
   world.watcher = {

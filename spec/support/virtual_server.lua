@@ -88,6 +88,7 @@ end
 local function answer(self, stream, handler, request, inner)
   local name = request.name
   local frames, what = fault(self, name, request)
+  if QUERIES[name] and request.sql ~= "ROLLBACK" then self.queries = self.queries + 1 end
   if self.world.tracing and name ~= "HANDSHAKE" then
     self.world:note(("%d: %s %s%s"):format(stream.number, name, request.sql or request.stmt or "",
       what and ", answered by " .. what or ""))
@@ -150,6 +151,7 @@ function virtual_server.new(world, rates)
     live = 0,
     sessions = 0,
     dials = 0,
+    queries = 0, -- that were asked, beside ROLLBACK
   }, Server)
 end
 
