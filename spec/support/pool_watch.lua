@@ -124,6 +124,16 @@ local function check_counts(self, stats)
   end
 end
 
+-- What is neither idle nor in use has somebody who is about it.
+local function check_connecting(self, stats)
+  local connecting = stats.size - stats.idle - stats.in_use
+  local behind = self.world.behind -- each reads what is left of a result
+  if connecting > self.inside + self.lanes + self.lost + behind then
+    self:blame("%d slots are on their way: %d calls go on, %d work behind, %d are lost",
+      connecting, self.inside, behind, self.lost)
+  end
+end
+
 local function check_queue(self, stats)
   if stats.waiting ~= #self.queue then
     self:blame("%d wait, and not %d", #self.queue, stats.waiting)
@@ -147,6 +157,7 @@ local function stepped(self)
   if not pool or self.wrong then return end
   local stats = pool:stats()
   check_counts(self, stats)
+  check_connecting(self, stats)
   check_queue(self, stats)
   if not pool:is_open() then check_closed(self, stats) end
 end

@@ -312,6 +312,15 @@ local function sleep(world, seconds)
   return done, kind, reason
 end
 
+local function run_behind(world, fn)
+  world.behind = world.behind + 1
+  world:spawn(function()
+    local ok, err = pcall(fn)
+    world.behind = world.behind - 1
+    if not ok then error(err, 0) end
+  end)
+end
+
 local function make_loop(world)
   return {
     name = "virtual",
@@ -320,7 +329,7 @@ local function make_loop(world)
     refusal = virtual_loop.refusal,
     start = function(fn) world:spawn(fn) end,
     cond = function(on_close) return new_cond(world, on_close) end,
-    background = function(fn) world:spawn(fn) end,
+    background = function(fn) run_behind(world, fn) end,
     later_finalize = function(fn) push(world, { job = fn }) end,
   }
 end
@@ -337,6 +346,7 @@ function virtual_loop.new(seed, tracing)
     random = new_random(seed),
     time = 100,
     steps = 0,
+    behind = 0, -- coroutines that do background work
     names = setmetatable({}, { __mode = "k" }), -- of them
     ready = {}, -- what can run
     timed = {}, -- what can once its time has come
