@@ -54,6 +54,19 @@ describe("a pool that is closed", function()
     end)
   end)
 
+  it("does not begin init with what was dialled meanwhile", function()
+    local begun = false
+    run({ init = function() begun = true end }, {}, function(pool)
+      server.latency = 1
+      local wait = beside(function() return pool:acquire() end)
+      assert.same({ 1, 0 }, { server.dials, server.sessions })
+      assert.is_true(pool:close(0))
+      assert.equal("pool", select(2, wait()).kind)
+      assert.is_false(begun)
+      assert.equal(0, server.sessions)
+    end)
+  end)
+
   it("cuts a connection in the middle of init", function()
     local first, second
     local function init(conn)
