@@ -60,11 +60,15 @@ end
 local Run = {}
 Run.__index = Run
 
+local function is_doubtful(self, problem)
+  return self.applied and errors.is_error(problem) and problem.ambiguous
+end
+
 -- One try. What is in doubt afterwards is its own COMMIT only if `apply` was through.
 function Run:attempt()
   self.applied = false
   local left = self.deadline - self.pool.loop.now()
-  return self.pool:with(function(conn)
+  local done, failed = self.pool:with(function(conn)
     conn.limit = self.deadline
     return conn:transaction(function()
       local answer, err = apply(conn, self.id, self.fn)
@@ -72,6 +76,8 @@ function Run:attempt()
       return answer, err
     end)
   end, { timeout = math.max(left, SHORTEST) })
+  self.doubtful = self.doubtful or is_doubtful(self, failed)
+  return done, failed
 end
 
 function Run:is_due(problem)
@@ -80,7 +86,14 @@ function Run:is_due(problem)
     local made, err = self.pool:execute(CREATE)
     return made ~= nil or err.ambiguous or err.retryable
   end
-  return problem.retryable or problem.ambiguous and self.applied
+  return problem.retryable or is_doubtful(self, problem)
+end
+
+-- What an earlier try has left in doubt stays so, whatever the last one failed of.
+local function in_doubt(err)
+  local same = errors.new(err)
+  same.retryable, same.ambiguous = false, true
+  return same
 end
 
 --- See Pool:once.
@@ -97,9 +110,12 @@ function once.run(pool, id, fn, opts)
     fn = fn,
     deadline = pool.loop.now() + settings.timeout,
     applied = false, -- by the last try, but for the COMMIT?
+    doubtful = false, -- was the answer to the COMMIT of a try lost?
   }, Run)
-  return retry.loop(pool.loop, function() return self:attempt() end, settings,
+  local answer, err = retry.loop(pool.loop, function() return self:attempt() end, settings,
     function(problem) return self:is_due(problem) end, pool.observer)
+  if not answer and self.doubtful and errors.is_error(err) then return nil, in_doubt(err) end
+  return answer, err
 end
 
 --- See Pool:forget_requests.

@@ -73,8 +73,8 @@ live.each("pool:once", function(server)
     assert.is_false(pool:once("a", insert(1)).repeated)
   end)
 
-  -- The answer to the first COMMIT does not come.
-  local function open_losing_a_commit(opts)
+  -- The answer to the first COMMIT does not come; what the proxy does then.
+  local function open_losing_a_commit(opts, afterwards)
     between = proxy.start(server.address)
     local lost = false
     opts.timeout = 0.5
@@ -85,6 +85,7 @@ live.each("pool:once", function(server)
         between:hang_after(0)
       elseif event.name == "close" then
         between:pass()
+        if afterwards and lost then between[afterwards](between) end
       end
     end
     open(between.address, opts)
@@ -106,6 +107,18 @@ live.each("pool:once", function(server)
     assert.is_nil(answer)
     assert.is_true(err.ambiguous)
     assert.equal(1, pool:fetchval "SELECT count(*) FROM t")
+  end)
+
+  it("stays ambiguous when the tries behind a lost COMMIT fail of something else", function()
+    open_losing_a_commit({}, "refuse")
+    local answer, err = pool:once("a", insert(1, "done"), { timeout = 1.5 })
+    assert.is_nil(answer)
+    assert.equal("connect", err.kind)
+    assert.is_true(err.ambiguous)
+    assert.is_false(err.retryable)
+    between:accept()
+    assert.equal(1, pool:fetchval "SELECT count(*) FROM t")
+    assert.same({ value = "done", repeated = true }, pool:once("a", insert(1, "done")))
   end)
 
   it("does not run again what its function has left in doubt elsewhere", function()
