@@ -64,10 +64,27 @@ local function is_doubtful(self, problem)
   return self.applied and errors.is_error(problem) and problem.ambiguous
 end
 
+-- The same error with another outcome: "retryable" or "ambiguous".
+local function with_outcome(err, outcome)
+  local same = errors.new(err)
+  same.retryable, same.ambiguous = outcome == "retryable", outcome == "ambiguous"
+  return same
+end
+
+local function time_left(self)
+  return math.max(self.deadline - self.pool.loop.now(), SHORTEST)
+end
+
+-- Whether the table is there by then or not, the request has not been applied.
+local function make_table(self, missing)
+  local made, err = self.pool:execute(CREATE, {}, { timeout = time_left(self) })
+  if made then return with_outcome(missing, "retryable") end
+  return err.ambiguous and with_outcome(err, "retryable") or err
+end
+
 -- One try. What is in doubt afterwards is its own COMMIT only if `apply` was through.
 function Run:attempt()
   self.applied = false
-  local left = self.deadline - self.pool.loop.now()
   local done, failed = self.pool:with(function(conn)
     conn.limit = self.deadline
     return conn:transaction(function()
@@ -75,25 +92,16 @@ function Run:attempt()
       self.applied = answer ~= nil
       return answer, err
     end)
-  end, { timeout = math.max(left, SHORTEST) })
+  end, { timeout = time_left(self) })
+  if not errors.is_error(failed) then return done, failed end
   self.doubtful = self.doubtful or is_doubtful(self, failed)
-  return done, failed
+  if is_missing(failed) then failed = make_table(self, failed) end
+  return nil, failed
 end
 
 function Run:is_due(problem)
   if not errors.is_error(problem) then return false end
-  if is_missing(problem) then
-    local made, err = self.pool:execute(CREATE)
-    return made ~= nil or err.ambiguous or err.retryable
-  end
   return problem.retryable or is_doubtful(self, problem)
-end
-
--- What an earlier try has left in doubt stays so, whatever the last one failed of.
-local function in_doubt(err)
-  local same = errors.new(err)
-  same.retryable, same.ambiguous = false, true
-  return same
 end
 
 --- See Pool:once.
@@ -114,7 +122,8 @@ function once.run(pool, id, fn, opts)
   }, Run)
   local answer, err = retry.loop(pool.loop, function() return self:attempt() end, settings,
     function(problem) return self:is_due(problem) end, pool.observer)
-  if not answer and self.doubtful and errors.is_error(err) then return nil, in_doubt(err) end
+  -- what an earlier try has left in doubt stays so, whatever the last one failed of
+  if self.doubtful and errors.is_error(err) then return nil, with_outcome(err, "ambiguous") end
   return answer, err
 end
 

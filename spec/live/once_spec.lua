@@ -121,6 +121,28 @@ live.each("pool:once", function(server)
     assert.same({ value = "done", repeated = true }, pool:once("a", insert(1, "done")))
   end)
 
+  it("makes its table within its own time, and says why it could not", function()
+    between = proxy.start(server.address)
+    open(between.address, {
+      translate = function() return between.address end,
+      on_event = function(event)
+        if event.name == "query_start" and event.sql:find "^CREATE TABLE .* dqlite_once" then
+          between:hang_after(0)
+        end
+      end,
+    })
+    local seconds, answer, err = live.timed(function()
+      return pool:once("a", insert(1), { timeout = 0.5 })
+    end)
+    assert.is_nil(answer)
+    assert.equal("timeout", err.kind)
+    assert.is_true(err.retryable)
+    assert.is_false(err.ambiguous)
+    assert.is_true(seconds < 0.8, ("it took %.3f s"):format(seconds))
+    between:pass()
+    assert.equal(0, pool:fetchval "SELECT count(*) FROM t")
+  end)
+
   it("does not run again what its function has left in doubt elsewhere", function()
     open(server.address)
     local elsewhere = errors.lost("closed", "of another connection", { write = true })
