@@ -288,6 +288,24 @@ test-hostile:
 	  'hostile, $l, $(loop)=set -o pipefail; DQLITE_LOOP=$(loop) \
 	    $(MAKE) specs SUITE=hostile LUA=$l 2>&1 | $(less_luv)'))
 
+.PHONY: chaos run-chaos
+## make chaos      work on a cluster whose nodes are killed, frozen, cut off and
+##                 exchanged meanwhile, for CHAOS_S=60 seconds, and a check of what
+##                 came of it; SEED=n for what happens when, LUA=luajit
+CHAOS_S ?= 60
+chaos: seed := $(if $(filter command environment,$(origin SEED)),$(SEED),$(shell date +%s))
+chaos:
+	@$(SETUP) build test
+	@$(MAKE) all
+	@$(suites) 'chaos, $(LUA), $(CHAOS_S) s=set -o pipefail; \
+	  $(MAKE) run-chaos SEED=$(seed) 2>&1 | $(less_luv)'
+
+chaos_history = $(BUILD)/chaos/$(SEED)-$(LUA).txt
+run-chaos: all
+	@mkdir -p $(BUILD)/chaos
+	@$(run_lua) spec/chaos/run.lua $(CHAOS_S) $(chaos_history) $(SEED)
+	@$(run_lua) spec/chaos/check.lua $(chaos_history)
+
 .PHONY: test-long
 ## make test-long  what takes too long for make test: the scanner against SQLite
 ##                 on millions of statements, SEED=n for others than last time;

@@ -56,12 +56,13 @@ end
 --- Waits for a node that says it leads and that most of those agree with who
 -- know a leader; frozen nodes are not asked.
 -- @tparam[opt] table other_than a node that it must not be
+-- @tparam[opt] number seconds of patience
 -- @treturn table the node
-function Cluster:wait_for_leader(other_than)
+function Cluster:wait_for_leader(other_than, seconds)
   return eventually("there is a leader", function()
     local node = elected(self)
     return node ~= other_than and node
-  end)
+  end, seconds)
 end
 
 --- The node that leads now, or will once there is one.
@@ -175,6 +176,15 @@ function Cluster:add_node(role, id)
     self:assign(node, role)
   end
   return node
+end
+
+--- Kills a node that is no member any more, and takes it off the list.
+function Cluster:drop(node)
+  node:kill()
+  if node.proxy then node.proxy:stop() end
+  for i, each in ipairs(self.nodes) do
+    if each == node then return table.remove(self.nodes, i) end
+  end
 end
 
 -- ---- the cluster ----
