@@ -13,8 +13,10 @@ local nodes = {
 local Node = {}
 Node.__index = Node
 
--- Seconds between two questions: to a node that answers, and to one that does not.
-local FIRST_PAUSE, ANSWERED, SILENT = 0.02, 0.1, 0.5
+-- Seconds between two questions: to a node that answers, first as long as a quick
+-- election may take, then; and to one that does not.
+local FIRST_PAUSE, HASTY, ANSWERED, SILENT = 0.02, 0.025, 0.1, 0.5
+local ELECTION = 5
 local HASTE = 0.01 -- after the last question, to a node that others call the leader
 local FOLLOWED = 0.1 -- after an answer that names a leader: that is asked first
 
@@ -36,6 +38,7 @@ local function new(name, role)
     link = nil, -- a session that is being opened
     busy = false, -- a question is under way
     asked = nil, -- when the last one began
+    first_asked = nil, -- when the first one did
     due = 0, -- when the next one may
     pause = FIRST_PAUSE,
     tries = 0,
@@ -74,6 +77,12 @@ end
 -- @tparam number now
 function Node:begin(now)
   self.busy, self.asked, self.tries = true, now, self.tries + 1
+  self.first_asked = self.first_asked or now
+end
+
+local function longest_pause(self, now)
+  if not self.answers then return SILENT end
+  return now - self.first_asked < ELECTION and HASTY or ANSWERED
 end
 
 --- It has come to nothing.
@@ -89,7 +98,7 @@ function Node:note(now, err, hint)
   self.due = now
   if hint == "" and self.tries == 1 then return end -- at once, for whom it knows
   self.due = now + loops.jitter(math.max(self.pause, hint and hint ~= "" and FOLLOWED or 0))
-  self.pause = math.min(self.pause * 1.5, self.answers and ANSWERED or SILENT)
+  self.pause = math.min(self.pause * 1.5, longest_pause(self, now))
 end
 
 --- Another node, or its own last answer, names it as the leader.

@@ -67,6 +67,19 @@ describe("the search on a clock of its own", function()
     assert.is_true(kinds > #times / 2, kinds)
   end)
 
+  -- What the pause adds to an election is lost to a program that waits to write.
+  scripted_ways("asks more often as long as a quick election may take", function(server, connect)
+    local early, late, began = {}, {}, server.time
+    server.answers.LEADER = function()
+      local list = server.time - began < 5 and early or late
+      list[#list + 1] = server.time
+      return NO_LEADER
+    end
+    fails("no_leader", connect(LIST[1], { timeout = 15 }))
+    assert.is_true(pauses(early) < 0.04, (pauses(early)))
+    assert.is_true(#early < 250 and #late < 110, #early .. " and " .. #late)
+  end)
+
   scripted_ways("behaviour 11: also with nodes that cannot be reached", function(server, connect)
     local times = {}
     server.loop.connect = function(address)
