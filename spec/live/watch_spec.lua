@@ -7,9 +7,8 @@ local core = require "dqlite.core"
 local dqlite = require "dqlite"
 local eventually = require "spec.support.eventually"
 local in_loop = require "spec.support.in_loop"
-local leashed = require "spec.support.leashed"
 local live = require "spec.support.live"
-local nodes = require "spec.support.nodes"
+local observers = require "spec.support.observer"
 local process = require "spec.support.process"
 local proxy = require "spec.support.proxy"
 local scratch = require "spec.support.scratch"
@@ -26,49 +25,13 @@ local INSERT, SELECT = "INSERT INTO t VALUES (1)", "SELECT count(*) FROM t"
 
 local unpack = unpack or table.unpack
 
-local opened, observers, place = {}, {}, nil
+local opened, observing, place = {}, {}, nil
 
--- ---- an independent observer ----
-
--- Prints when which of these nodes first says that it leads.
-local OBSERVER = [[
-  local ask, core = require "spec.support.ask", require "dqlite.core"
-  print "ready"
-  io.stdout:flush()
-  while true do
-    for _, address in ipairs(arg) do
-      local answer = ask(address, "LEADER")
-      if answer and answer.address == address then
-        print(("%.6f %s"):format(core.now(), address))
-        return
-      end
-    end
-    core.sleep(0.001)
-  end]]
-
-local Observer = {}
-Observer.__index = Observer
-
--- Watches these nodes, from when this returns.
+-- An independent observer of these nodes.
 local function observe(list)
-  local program, addresses = place:fresh "observer", {}
-  nodes.write(program, OBSERVER)
-  for i, node in ipairs(list) do addresses[i] = node.address end
-  local command = nodes.lua_command(program, unpack(addresses)):gsub("^exec ", "")
-  local self = setmetatable({ process = leashed.start(command, place:fresh "log") }, Observer)
-  observers[#observers + 1] = self
-  eventually("the observer is ready", function() return self.process:output():find "ready" end)
-  return self
-end
-
--- Waits until it has seen whom.
-function Observer:seen()
-  local seconds, address
-  eventually("a new leader was seen", function()
-    seconds, address = self.process:output():match "([%d.]+) (%S+)\n"
-    return seconds
-  end)
-  return { at = tonumber(seconds), leader = address }
+  local observer = observers.start(place, list, "first")
+  observing[#observing + 1] = observer
+  return observer
 end
 
 -- ---- calls ----
@@ -189,13 +152,13 @@ describe("a call", function()
     followers = three:followers()
   end)
   after_each(function()
-    for _, observer in ipairs(observers) do observer.process:kill() end
+    for _, observer in ipairs(observing) do observer:stop() end
     for _, node in ipairs(three.nodes) do
       node.proxy:pass()
       if not node:is_awake() then node:thaw() end
     end
     for _, conn in ipairs(opened) do conn:close() end
-    opened, observers = {}, {}
+    opened, observing = {}, {}
   end)
 
   local function keep(conn, err)

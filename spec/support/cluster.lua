@@ -36,7 +36,7 @@ end
 local function ballot(self)
   local votes, voices, claims = {}, 0, {}
   for _, node in ipairs(self.nodes) do
-    local answer = node:is_awake() and ask(node.address, "LEADER")
+    local answer = node:is_awake() and ask(node.inner, "LEADER")
     if answer and answer.address ~= "" then
       votes[answer.address] = (votes[answer.address] or 0) + 1
       voices = voices + 1
@@ -140,6 +140,7 @@ local function launch(self, id, role)
     latency = self.latency,
     first = not first,
     join = { first and first.address },
+    cuttable = self.cuttable,
   }
   self.nodes[#self.nodes + 1] = node
   if self.proxied then node.proxy = proxy.start(node.address) end
@@ -204,14 +205,21 @@ local function is_settled(self)
     if node.role == "voter" then voters = voters + 1 end
   end
   local leader, voices = elected(self)
-  return leader and voices == voters
+  return leader and voices == voters and leader
+end
+
+--- Waits until all voters know the leader.
+-- @treturn table the leader
+function Cluster:settle()
+  return eventually("all voters know the leader", function() return is_settled(self) end)
 end
 
 --- Starts a cluster, and returns once all of its voters know the leader.
 -- @tparam[opt] table opts `nodes` (3), `roles` ("voter" each, the first always),
 -- `ids` (decimal strings; "1", "2", ...), `latency` in seconds (0.05; the
 -- server's own for false), `kind` "node" or "demo" (whose ids and roles are their
--- own), `proxied`
+-- own), `proxied`, `cuttable`: what a node is sent by the others goes through its
+-- proxy, too, whose address is the node's; `inner` is where it listens itself
 -- @treturn table `nodes`, a list; each has `address`, `id`, `pid`, `dir`, `role`
 -- and `proxy`
 function cluster.start(opts)
@@ -221,13 +229,14 @@ function cluster.start(opts)
     kind = opts.kind or "node",
     latency = opts.latency == nil and LATENCY or opts.latency,
     proxied = opts.proxied or false,
+    cuttable = opts.cuttable or false,
     scratch = scratch.new(),
   }, Cluster)
   running[self] = true
   local ids, roles = opts.ids or {}, opts.roles or {}
   for i = 1, opts.nodes or 3 do launch(self, ids[i] or tostring(i), "voter") end
   form(self, roles)
-  eventually("the cluster has formed", function() return is_settled(self) end)
+  self:settle()
   return self
 end
 

@@ -5,6 +5,7 @@ local core = require "dqlite.core"
 local eventually = require "spec.support.eventually"
 local leashed = require "spec.support.leashed"
 local nodes = require "spec.support.nodes"
+local proxy = require "spec.support.proxy"
 
 local HOST = "127.0.0.1"
 
@@ -26,8 +27,9 @@ end
 local NODE = { ending = "end" }
 
 function NODE.command(self)
+  local bind = self.inner ~= self.address and self.inner or nil
   return command_line("spec/support/node_process.lua", self.dir, self.address, self.id,
-    tostring(self.latency))
+    tostring(self.latency), bind)
 end
 
 function NODE.is_ready(self)
@@ -97,7 +99,8 @@ end
 
 --- Starts a node, and does not wait until it is ready.
 -- @tparam table fields kind "node" or "demo", id, role, scratch, latency in
--- seconds, `first`: it is a cluster of one; `join`: addresses, for a demo
+-- seconds, `first`: it is a cluster of one; `join`: addresses, for a demo;
+-- `cuttable`: the other nodes, too, reach it through its proxy
 -- @treturn table
 function cluster_node.start(fields)
   local self = setmetatable({
@@ -105,6 +108,7 @@ function cluster_node.start(fields)
     id = fields.id, -- decimal; a demo takes its own
     role = fields.role, -- nil as long as it is no member
     address = free_address(),
+    inner = nil, -- what it listens on; the address of a cuttable node is its proxy's
     proxy = nil, -- in front of it, where the cluster has them
     dir = fields.scratch:fresh "node",
     scratch = fields.scratch,
@@ -114,6 +118,11 @@ function cluster_node.start(fields)
     pid = nil,
     ready = false,
   }, Node)
+  self.inner = self.address
+  if fields.cuttable then
+    self.proxy = proxy.start(self.inner)
+    self.address = self.proxy.address
+  end
   if fields.first and self.id ~= "1" and self.kind == NODE then bootstrap(self) end
   try_start(self)
   return self
