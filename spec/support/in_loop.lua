@@ -16,13 +16,14 @@ assert(LOOPS[in_loop.name], "DQLITE_LOOP is neither blocking nor luv: " .. in_lo
 local ONLY = {
   ["spec/live/many_coroutines_spec.lua"] = { "luv", "on another loop nothing runs at once",
     alone = true },
-  ["spec/live/pool_cancel_spec.lua"] = { "luv", "on another loop no coroutine waits" },
-  ["spec/live/pool_waits_spec.lua"] = { "luv", "on another loop nothing runs at once" },
   ["spec/live/node_fork_spec.lua"] = { "blocking",
     "the embedded node has no loop, and luv's is not for a forked child" },
   ["spec/live/node_options_spec.lua"] = { "blocking", "the embedded node has no loop" },
   ["spec/live/node_recover_spec.lua"] = { "blocking", "the embedded node has no loop" },
   ["spec/live/node_spec.lua"] = { "blocking", "the embedded node has no loop" },
+  ["spec/live/pool_cancel_spec.lua"] = { "luv", "on another loop no coroutine waits" },
+  ["spec/live/pool_many_spec.lua"] = { "luv", "on another loop nothing runs at once" },
+  ["spec/live/pool_waits_spec.lua"] = { "luv", "on another loop nothing runs at once" },
 }
 
 local PATIENCE = 10 -- seconds; for what the loop still has to do behind a spec
