@@ -309,7 +309,7 @@ run-chaos: all
 .PHONY: test-long
 ## make test-long  what takes too long for make test: the scanner against SQLite
 ##                 on millions of statements, SEED=n for others than last time;
-##                 the live specs with many more rows and queries
+##                 the live specs with many more rows, queries and failovers
 SEED ?= 1
 scanner_test := $(BUILD)/sanitize/spec/core/sqlite_test
 test-long:
@@ -317,7 +317,7 @@ test-long:
 	@$(MAKE) $(scanner_test)
 	@$(suites) 'scanner, 2,000,000=$(scanner_test) 2000000 $(SEED)' \
 	  'valgrind=$(MAKE) valgrind' 'coverage=$(MAKE) coverage' \
-	  'live, in great numbers=ROWS=1000000 QUERIES=200000 $(MAKE) test-live'
+	  'live, in great numbers=ROWS=1000000 QUERIES=200000 FAILOVERS=5 $(MAKE) test-live'
 
 # The servers' own process runs on lua5.4, whatever the specs run on. Suites with
 # servers of their own run side by side.
