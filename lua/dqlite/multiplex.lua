@@ -47,7 +47,8 @@ local function new_read(loop, way, known, settings, ...)
     cond = nil, -- that its coroutine waits for
     left = false, -- nobody waits any more
     done = false, -- it has an answer or an error
-    has_raised = false, -- that was raised, by `init`
+    served = true, -- there was a connection for it
+    has_raised = false, -- there was none, since `init` raised the error
     list = nil,
     err = nil,
     finalizing = 0, -- answers that come behind its own
@@ -174,7 +175,7 @@ end
 local function refuse_all(self, err, has_raised)
   local read = self:pop()
   while read do
-    read.has_raised = has_raised
+    read.served, read.has_raised = false, has_raised
     finish(read, nil, err)
     read = self:pop()
   end
@@ -240,22 +241,23 @@ end
 -- @tparam table settings of the call
 -- @tparam number deadline of the loop's now()
 -- @param ... parameters: one by one, or one table
--- @return the answer, or nil and the error
+-- @return whether there was a connection, and the answer, or nil and the error
 function Multiplexer:run(name, known, settings, deadline, ...)
   local fine, kind, reason = core.check_params(known.numbering, ...)
   if not fine and kind == "misuse" then errors.misuse(reason) end
   if not fine then
-    return nil, errors.new { kind = kind, message = errors.visible(reason), sql = known.text }
+    local message = errors.visible(reason)
+    return true, nil, errors.new { kind = kind, message = message, sql = known.text }
   end
   local read = new_read(self.pool.loop, WAYS[name], known, settings, ...)
   push(self, read)
   local _, broken, why = read.cond:wait(deadline)
   if read.has_raised then error(read.err, 0) end
-  if read.done and read.err then return nil, read.err end
-  if read.done then return read.way[3](read.list, settings) end
+  if read.done and read.err then return read.served, nil, read.err end
+  if read.done then return true, read.way[3](read.list, settings) end
   read.left = true
   if broken == "misuse" then errors.misuse(why) end
-  return nil, late(known)
+  return true, nil, late(known)
 end
 
 return multiplex

@@ -34,19 +34,21 @@ end
 
 -- The same for a read on a connection that others read from as well.
 local function attempt_shared(pool, deadline, name, known, settings, ...)
-  return true, pool.multiplexer:run(name, known, settings, deadline, ...)
+  return pool.multiplexer:run(name, known, settings, deadline, ...)
 end
 
--- Runs it until it succeeds, fails for good, or the time is over.
+-- Runs it until it succeeds, fails for good, or the time is over. That no connection
+-- can be made is the answer, unless one was lost in the middle of the call.
 local function run(pool, seconds, may_repeat, try, ...)
   pool:bind()
   checkout.sweep(pool)
-  local deadline, tries = pool.loop.now() + seconds, 0
+  local deadline, tries, was_lost = pool.loop.now() + seconds, 0, false
   while true do
     tries = tries + 1
     local had_one, answer, err = try(pool, deadline, ...)
     if answer ~= nil or err == nil then return answer end
-    local again = had_one and may_repeat and retry.is_lost(err)
+    was_lost = was_lost or had_one
+    local again = was_lost and may_repeat and retry.is_lost(err)
     if not again or not retry.pause(pool.loop, tries, deadline) then return nil, err end
     pool.observer:retried(err, tries)
   end
@@ -116,13 +118,12 @@ function pool_calls.transaction(pool, fn, opts)
     errors.misuse("a transaction runs a function, not a " .. type(fn))
   end
   local its_own, retries = options.pool_transaction(opts, pool.own.retries)
-  local had_one
+  local had_one = false
   local function run_in(conn)
     had_one = true
     return conn:transaction(fn, its_own)
   end
   local function attempt_all()
-    had_one = false
     return pool:with(run_in)
   end
   local function is_due(problem) return had_one and retry.is_undone(problem) end
