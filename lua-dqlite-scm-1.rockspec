@@ -32,6 +32,7 @@ build = {
     ["dqlite.cluster"] = "lua/dqlite/cluster.lua",
     ["dqlite.connection"] = "lua/dqlite/connection.lua",
     ["dqlite.dial"] = "lua/dqlite/dial.lua",
+    ["dqlite.dropping"] = "lua/dqlite/dropping.lua",
     ["dqlite.error"] = "lua/dqlite/error.lua",
     ["dqlite.events"] = "lua/dqlite/events.lua",
     ["dqlite.exchange"] = "lua/dqlite/exchange.lua",

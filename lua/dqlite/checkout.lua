@@ -8,6 +8,7 @@
 
 local connection = require "dqlite.connection"
 local core = require "dqlite.core"
+local dropping = require "dqlite.dropping"
 local errors = require "dqlite.error"
 local finalizer = require "dqlite.finalizer"
 local guarded = require "dqlite.guarded"
@@ -19,106 +20,45 @@ local checkout = {}
 -- call.
 local IDLE = 0.005
 
--- ---- dropping ----
-
---- Closes a slot's connection and frees the slot, without a wait under an event loop:
--- at once, or when a result that is still on its way has been read.
--- @tparam table pool
--- @tparam table slot reserved, or used by nobody any more
-function checkout.discard(pool, slot)
-  local link = slot.link
-  slot.conn, slot.link = false, false
-  if link then
-    pool.slots:reserve(slot, loops.running())
-    local ok, held = pcall(link.quit_holding, link, pool.slots, slot)
-    if ok and held then
-      slot.owner = false
-      return
-    end
-  end
-  pool.slots:free(slot)
-end
-
--- Idle connections go at once, the others when they come back.
-local function drop_idle(pool, is_useless)
-  local me = loops.running()
-  local slot = pool.slots:take_idle(is_useless, me)
-  while slot do
-    checkout.discard(pool, slot)
-    slot = pool.slots:take_idle(is_useless, me)
-  end
-end
-
-local function is_any()
-  return true
-end
-
-local function is_stale(slot)
-  return slot.stale
-end
-
-local function is_dead(slot)
-  return not slot.link.stream or not slot.link.stream:alive()
-end
-
---- A node leads: connections to any other are of no use.
--- @tparam table pool
--- @tparam string name of the leader
-function checkout.leader_found(pool, name)
-  for slot in pairs(pool.slots.all) do
-    if slot.link and slot.link.leader_name ~= name then slot.stale = true end
-  end
-  drop_idle(pool, is_stale)
-end
-
---- A node may not lead any more.
--- @tparam table pool
--- @tparam string name of the node
--- @tparam boolean surely it has said so itself; else its connections are looked at
-function checkout.leader_lost(pool, name, surely)
-  if not surely then return drop_idle(pool, is_dead) end
-  for slot in pairs(pool.slots.all) do
-    if slot.link and slot.link.name == name then slot.stale = true end
-  end
-  drop_idle(pool, is_stale)
-end
-
--- Has its owner left it behind? A coroutine that is dead has; one that begins anew as
--- well: it ran out of memory even for giving it back.
-local function is_left(slot, me)
-  if not slot.owner or slot.calling then return false end
-  return loops.is_dead(slot.owner) or slot.owner == me and slot.state ~= "used"
-end
-
-local function reclaim(pool)
-  local me = loops.running()
-  for slot in pairs(pool.slots.all) do
-    if is_left(slot, me) then checkout.discard(pool, slot) end
-  end
-end
-
---- Drops all idle connections.
--- @tparam table pool
-function checkout.drop_all(pool)
-  reclaim(pool)
-  drop_idle(pool, is_any)
-end
-
---- Drops connections that were idle for too long, as long as there are enough, and
--- those that are too old.
--- @tparam table pool
-function checkout.sweep(pool)
-  local slots, now = pool.slots, pool.loop.now()
-  local oldest = slots:oldest()
-  while oldest and slots.size > pool.own.min_size
-    and now - oldest.since > pool.own.idle_timeout do
-    checkout.discard(pool, slots:take_idle(is_any, loops.running()))
-    oldest = slots:oldest()
-  end
-  if oldest then drop_idle(pool, function(slot) return now > slot.dies end) end
-end
+-- ---- leases ----
 
 local LOST = "a connection of the pool was collected without release"
+
+-- Finds out what befell a connection that was in use and is no more.
+local function collected(lease)
+  local pool, slot = lease.pool, lease.slot
+  if not slot or slot.turn ~= lease.turn or slot.state ~= "used" then return end
+  lease.slot = false
+  local function free()
+    pcall(dropping.drop, pool, slot)
+    if pool.slots.closed then return end
+    pcall(pool.observer.leaked, pool.observer,
+      lease.trace and LOST .. "; it was acquired at " .. lease.trace or LOST)
+  end
+  if pool.loop.later_finalize then pool.loop.later_finalize(free) else free() end
+end
+
+local function prepare_lease(pool, conn)
+  local lease = { pool = pool, slot = false, turn = 0, trace = false }
+  conn.guard = finalizer(function() collected(lease) end)
+  conn.lease = lease
+end
+
+--- Begins the use of a slot's connection. Where its user drops it without a word the
+-- collector frees the slot.
+-- @tparam table pool
+-- @tparam table slot from take
+-- @tparam boolean is_own is it for a call of the pool, which nobody else sees?
+-- @treturn table the connection
+function checkout.lease(pool, slot, is_own)
+  local conn = slot.conn
+  if not is_own then slot.owner = false end
+  conn.lease.slot, conn.lease.turn = slot, slot.turn
+  slot.conn = false
+  pool.slots:use(slot)
+  pool.meter.acquires = pool.meter.acquires + 1
+  return conn
+end
 
 -- ---- leaving ----
 
@@ -162,26 +102,6 @@ local function dial(pool, slot, deadline)
   return done, failed
 end
 
--- Finds out what befell a connection that was in use and is no more.
-local function collected(lease)
-  local pool, slot = lease.pool, lease.slot
-  if not slot or slot.turn ~= lease.turn or slot.state ~= "used" then return end
-  lease.slot = false
-  local function free()
-    pcall(checkout.discard, pool, slot)
-    if pool.slots.closed then return end
-    pcall(pool.observer.leaked, pool.observer,
-      lease.trace and LOST .. "; it was acquired at " .. lease.trace or LOST)
-  end
-  if pool.loop.later_finalize then pool.loop.later_finalize(free) else free() end
-end
-
-local function prepare_lease(pool, conn)
-  local lease = { pool = pool, slot = false, turn = 0, trace = false }
-  conn.guard = finalizer(function() collected(lease) end)
-  conn.lease = lease
-end
-
 local function fill(pool, slot, deadline)
   if pool.slots.closed then return nil, checkout.closed_error() end
   if slot.conn and not is_usable(pool, slot, pool.loop.now()) then
@@ -189,7 +109,7 @@ local function fill(pool, slot, deadline)
     slot.conn, slot.link = false, false
   end
   if not slot.conn then
-    local function drop() checkout.discard(pool, slot) end
+    local function drop() dropping.drop(pool, slot) end
     local done, err = guarded(drop, dial, pool, slot, deadline)
     if not done then return nil, err end
   end
@@ -213,7 +133,7 @@ end
 
 local function take(pool, deadline, me)
   local began, slots = pool.loop.now(), pool.slots
-  if slots:is_exhausted() then reclaim(pool) end
+  if slots:is_exhausted() then dropping.reclaim(pool) end
   local waits = slots:is_exhausted()
   local slot, kind, reason = slots:take(deadline, me)
   if waits and not slots.closed then
@@ -235,7 +155,7 @@ function checkout.take(pool, deadline)
   if not slot then return nil, err end
   local ok, filled, failed = pcall(fill, pool, slot, deadline)
   if ok and filled and not pool.slots.closed then return slot end
-  checkout.discard(pool, slot)
+  dropping.drop(pool, slot)
   if not ok then error(filled, 0) end
   return nil, failed or checkout.closed_error()
 end
@@ -250,27 +170,9 @@ function checkout.add(pool, deadline)
   if not slot then return true end
   local ok, filled, failed = pcall(fill, pool, slot, deadline)
   if ok and filled then return checkout.put(pool, slot, slot.conn) end
-  checkout.discard(pool, slot)
+  dropping.drop(pool, slot)
   if not ok then error(filled, 0) end
   return nil, failed
-end
-
--- ---- leases ----
-
---- Begins the use of a slot's connection. Where its user drops it without a word the
--- collector frees the slot.
--- @tparam table pool
--- @tparam table slot from take
--- @tparam boolean is_own is it for a call of the pool, which nobody else sees?
--- @treturn table the connection
-function checkout.lease(pool, slot, is_own)
-  local conn = slot.conn
-  if not is_own then slot.owner = false end
-  conn.lease.slot, conn.lease.turn = slot, slot.turn
-  slot.conn = false
-  pool.slots:use(slot)
-  pool.meter.acquires = pool.meter.acquires + 1
-  return conn
 end
 
 -- ---- coming back ----
@@ -298,7 +200,7 @@ function checkout.put(pool, slot, conn)
   slot.conn = conn
   conn.limit = false
   if pool.slots.closed or slot.stale or pool.loop.now() > slot.dies then
-    checkout.discard(pool, slot)
+    dropping.drop(pool, slot)
   else
     pool.slots:put(slot)
   end
@@ -319,7 +221,7 @@ local function put_cleaned(pool, slot, conn, is_own)
 end
 
 local function put_back(pool, slot, conn, is_own)
-  local function drop() checkout.discard(pool, slot) end
+  local function drop() dropping.drop(pool, slot) end
   return guarded(drop, put_cleaned, pool, slot, conn, is_own)
 end
 
@@ -335,9 +237,7 @@ function checkout.give(pool, conn, is_own)
   lease.slot = false
   local ok, put = pcall(put_back, pool, slot, conn, is_own)
   if ok and put then return end
-  if slot.turn == lease.turn then
-      checkout.discard(pool, slot)
-  end
+  if slot.turn == lease.turn then dropping.drop(pool, slot) end
   if not ok then error(put, 0) end
 end
 

@@ -4,8 +4,8 @@
 
 local admin = require "dqlite.admin"
 local askers = require "dqlite.asker"
-local checkout = require "dqlite.checkout"
 local connection = require "dqlite.connection"
+local dropping = require "dqlite.dropping"
 local errors = require "dqlite.error"
 local events = require "dqlite.events"
 local guarded = require "dqlite.guarded"
@@ -123,7 +123,7 @@ end
 function Cluster:found(name)
   if self.leader_name == name then return end
   lead(self, name)
-  for pool in pairs(self.pools) do checkout.leader_found(pool, name) end
+  for pool in pairs(self.pools) do dropping.leader_found(pool, name) end
 end
 
 --- A node may not lead any more.
@@ -131,7 +131,7 @@ end
 -- @tparam[opt] boolean surely it has said so, or another node leads
 function Cluster:forget(name, surely)
   if self.leader_name == name then lead(self, nil) end
-  for pool in pairs(self.pools) do checkout.leader_lost(pool, name, surely) end
+  for pool in pairs(self.pools) do dropping.leader_lost(pool, name, surely) end
 end
 
 --- The nodes or their roles were changed: what was known is asked for again.

@@ -9,6 +9,7 @@
 -- @module dqlite.pool
 
 local checkout = require "dqlite.checkout"
+local dropping = require "dqlite.dropping"
 local errors = require "dqlite.error"
 local events = require "dqlite.events"
 local loops = require "dqlite.loops"
@@ -71,7 +72,7 @@ function pools.new(cluster, settings, own)
     multiplexer = nil, -- of dqlite.multiplex
     patience = own.acquire_timeout or settings.timeout, -- seconds that an acquire may take
   }, Pool)
-  self.slots = new_slots(own.max_size, function(slot) checkout.discard(self, slot) end)
+  self.slots = new_slots(own.max_size, function(slot) dropping.drop(self, slot) end)
   if own.multiplex then self.multiplexer = new_multiplexer(self) end
   cluster.pools[self] = true
   if own.min_size == 0 then return self end
@@ -111,7 +112,7 @@ end
 function Pool:acquire(opts)
   local patience = options.acquire(opts).timeout or self.patience
   self:bind()
-  checkout.sweep(self)
+  dropping.sweep(self)
   local slot, err = checkout.take(self, self.loop.now() + patience)
   if not slot then return nil, err end
   local conn = checkout.lease(self, slot, false)
@@ -225,7 +226,7 @@ function Pool:close(timeout)
   end
   local slots = self.slots
   slots:close()
-  checkout.drop_all(self)
+  dropping.drop_all(self)
   if slots.size == 0 then return true end
   local deadline = self.loop.now() + (timeout or self.settings.timeout)
   if self.loop.now() < deadline and loops.can_wait(self.loop) then

@@ -4,6 +4,7 @@
 
 local checkout = require "dqlite.checkout"
 local connection = require "dqlite.connection"
+local dropping = require "dqlite.dropping"
 local errors = require "dqlite.error"
 local helpers = require "dqlite.helpers"
 local options = require "dqlite.options"
@@ -41,7 +42,7 @@ end
 -- can be made is the answer, unless one was lost in the middle of the call.
 local function run(pool, seconds, may_repeat, try, ...)
   pool:bind()
-  checkout.sweep(pool)
+  dropping.sweep(pool)
   local deadline, tries, was_lost = pool.loop.now() + seconds, 0, false
   while true do
     tries = tries + 1
