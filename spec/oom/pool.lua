@@ -90,10 +90,11 @@ return {
   pools("metrics", function(pool) return #metrics.text(pool:stats()) > 100 end, { true }),
   pools("on_event", function(pool) return pool:fetchval "SELECT alive" end, { 7 },
     { on_event = quiet_report, slow_query = 1e-9 }),
-  scenario("close", opener(), function(pool) return pool:close(0) end, { true },
-    function(_, pool)
-      pool:close(0)
-      if pool:stats().size > 0 then return "a slot is left" end
-    end),
+  calls.with("free", scenario("close", opener(), function(pool)
+    return pool:close(0)
+  end, { true }, function(_, pool)
+    pool:close(0)
+    if pool:stats().size > 0 then return "a slot is left" end
+  end)),
   pools("forget_requests", function(pool) return once.forget(pool, 5) end, { 1 }),
 }
