@@ -192,7 +192,7 @@ test:
 	@$(suites) 'core in C=$(MAKE) test-core' 'fuzz replay=$(MAKE) fuzz-replay' \
 	  'unit=$(MAKE) test-unit' 'oom=$(MAKE) oom' \
 	  'valgrind=$(MAKE) valgrind-binding' 'hostile=$(MAKE) test-hostile' \
-	  'live=$(MAKE) test-live'
+	  'live=$(MAKE) test-live' 'chaos=$(MAKE) chaos CHAOS_S=15'
 
 test-core:
 	@$(suites) -j 2 'core in C, gcc=$(MAKE) test-c' \
