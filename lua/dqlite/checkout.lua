@@ -22,20 +22,13 @@ local IDLE = 0.005
 
 -- ---- leases ----
 
-local LOST = "a connection of the pool was collected without release"
-
--- Finds out what befell a connection that was in use and is no more.
+-- A connection in use is dropped by everybody: from its finalizer.
 local function collected(lease)
   local pool, slot = lease.pool, lease.slot
   if not slot or slot.turn ~= lease.turn or slot.state ~= "used" then return end
-  lease.slot = false
-  local function free()
-    pcall(dropping.drop, pool, slot)
-    if pool.slots.closed then return end
-    pcall(pool.observer.leaked, pool.observer,
-      lease.trace and LOST .. "; it was acquired at " .. lease.trace or LOST)
-  end
-  if pool.loop.later_finalize then pool.loop.later_finalize(free) else free() end
+  lease.slot, slot.left, pool.slots.has_left = false, lease, true
+  if not pool.loop.later_finalize then return end -- the next call finds it
+  pool.loop.later_finalize(function() dropping.reclaim(pool) end)
 end
 
 local function prepare_lease(pool, conn)
@@ -62,6 +55,23 @@ end
 
 -- ---- leaving ----
 
+-- The functions of the program: what one answers as `nil, err` is an error.
+local function run_user(fn, conn)
+  local done, err = fn(conn)
+  if done == nil and err ~= nil then return nil, err end
+  return true
+end
+
+--- Calls `setup`, if there is one.
+-- @tparam table pool
+-- @tparam table conn in use
+-- @treturn true|nil
+-- @return what it answers as the error
+function checkout.set_up(pool, conn)
+  if not pool.own.setup then return true end
+  return run_user(pool.own.setup, conn)
+end
+
 local function is_usable(pool, slot, now)
   local link = slot.link
   if slot.stale or now > slot.dies or not link.stream then return false end
@@ -74,12 +84,6 @@ end
 -- all end at once.
 local function life_of(pool)
   return pool.own.max_lifetime * (1 - core.random() / 10)
-end
-
-local function run_user(fn, conn)
-  local done, err = fn(conn)
-  if done == nil and err ~= nil then return nil, err end
-  return true
 end
 
 local function dial(pool, slot, deadline)

@@ -69,9 +69,16 @@ function dropping.leader_lost(pool, name, surely)
   drop_idle(pool, is_stale)
 end
 
+local LOST = "a connection of the pool was collected without release"
+
+local function report(pool, lease)
+  pool.observer:leaked(lease.trace and LOST .. "; it was acquired at " .. lease.trace or LOST)
+end
+
 -- Has its owner left it behind? A coroutine that is dead has; one that begins anew as
 -- well: it ran out of memory even for giving it back.
 local function is_left(slot, me)
+  if slot.left then return true end
   if not slot.owner or slot.calling then return false end
   return loops.is_dead(slot.owner) or slot.owner == me and slot.state ~= "used"
 end
@@ -80,8 +87,14 @@ end
 -- @tparam table pool
 function dropping.reclaim(pool)
   local me = loops.running()
+  pool.slots.has_left = false
   for slot in pairs(pool.slots.all) do
-    if is_left(slot, me) then dropping.drop(pool, slot) end
+    if is_left(slot, me) then
+      local lease = slot.left
+      slot.left = false
+      dropping.drop(pool, slot)
+      if lease and not pool.slots.closed then report(pool, lease) end
+    end
   end
 end
 

@@ -222,7 +222,8 @@ end
 -- @tparam table settings of the call
 -- @treturn boolean
 function Multiplexer:takes(name, known, settings)
-  return WAYS[name] ~= nil and self.pool.loop.start ~= nil and known.plain
+  return WAYS[name] ~= nil and self.pool.loop.start ~= nil and not self.pool.own.setup
+    and known.plain
     and known.kind == "read" and settings.consistency ~= "linearizable"
 end
 

@@ -87,6 +87,7 @@ end
 -- wait.
 function Pool:bind()
   self.cluster:bind(self.settings)
+  if self.slots.has_left then dropping.reclaim(self) end
   if self.loop then return end
   self.slots:bind(self.cluster.loop)
   self.loop = self.cluster.loop
@@ -96,10 +97,7 @@ end
 
 local function set_up(self, conn)
   if self.own.debug then conn.lease.trace = debug.traceback("", 4) end
-  if not self.own.setup then return conn end
-  local done, err = self.own.setup(conn)
-  if done == nil and err ~= nil then return nil, err end
-  return conn
+  return checkout.set_up(self, conn)
 end
 
 --- Takes a connection: an idle one, a new one, or the next that comes back, first come,
@@ -195,7 +193,9 @@ for name, shortcut in pairs(pool_calls.shortcuts) do Pool[name] = shortcut end
 -- `leaks`, `leader_changes`, `retries`, `queries`, `query_errors`; `latency` of the
 -- calls, a histogram: `count`, `sum` (seconds), and buckets with `le` and `count`
 function Pool:stats()
-  local stats, slots = self.meter:snapshot(), self.slots
+  local slots = self.slots
+  if slots.has_left then dropping.reclaim(self) end
+  local stats = self.meter:snapshot()
   stats.size, stats.max_size, stats.min_size = slots.size, slots.most, self.own.min_size
   stats.idle, stats.in_use, stats.waiting = slots.idle_count, slots.used_count, slots.waiting
   stats.connecting = slots.size - slots.idle_count - slots.used_count

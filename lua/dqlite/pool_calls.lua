@@ -17,11 +17,18 @@ local Connection = connection.class
 
 -- ---- one call ----
 
+-- What `setup` has seen is not used again as the same object.
 local function finish(pool, conn, ok, ...)
-  local back, err = pcall(checkout.give, pool, conn, true)
+  local back, err = pcall(checkout.give, pool, conn, not pool.own.setup)
   if not ok then error((...), 0) end
   if not back then error(err, 0) end
   return true, ...
+end
+
+local function set_up(pool, conn, method, ...)
+  local done, err = checkout.set_up(pool, conn)
+  if not done then return nil, err end
+  return method(conn, ...)
 end
 
 -- Answers first whether there was a connection.
@@ -30,6 +37,7 @@ local function attempt(pool, deadline, method, ...)
   if not slot then return false, nil, err end
   local conn = checkout.lease(pool, slot, true)
   conn.limit = deadline
+  if pool.own.setup then return finish(pool, conn, pcall(set_up, pool, conn, method, ...)) end
   return finish(pool, conn, pcall(method, conn, ...))
 end
 

@@ -5,7 +5,7 @@
 --
 -- A slot: `state` ("reserved", "used", "idle", "gone"), `turn` (which use of it this
 -- is), and what the pool keeps there: `conn`, `link`, `dies`, `since`, `stale`,
--- `owner`, `calling`.
+-- `owner`, `calling`, `left`.
 -- @module dqlite.slots
 
 local loops = require "dqlite.loops"
@@ -32,6 +32,7 @@ function slots.new(most, discard)
     waiters = {}, -- a ring of them: `next` of this is who has waited longest
     waiting = 0, -- how many
     closed = false,
+    has_left = false, -- is one of them `left`?
     emptied = nil, -- likewise; signalled once it is closed and all slots are gone
   }, Slots)
   self.waiters.next, self.waiters.previous = self.waiters, self.waiters
@@ -98,6 +99,7 @@ local function add(self, owner)
     stale = false, -- it is to be closed once it comes back
     owner = owner, -- the coroutine that has reserved it, or uses it for a call
     calling = false, -- and runs a function of the program meanwhile
+    left = false, -- the lease of who has dropped its connection in use
   }
   self.all[slot] = true
   self.size = self.size + 1
@@ -202,7 +204,7 @@ end
 
 --- Gives up a slot whose connection is gone: to who waits, to make another one.
 function Slots:free(slot)
-  slot.conn, slot.link, slot.stale, slot.calling = false, false, false, false
+  slot.conn, slot.link, slot.stale, slot.calling, slot.left = false, false, false, false, false
   local waiter = not self.closed and first_waiter(self)
   if waiter then return hand_over(self, slot, waiter) end
   set_state(self, slot, "gone")

@@ -203,8 +203,9 @@ live.each("a pool", function(server)
       end,
     }
     for _ = 1, 3 do assert(pool:acquire()):release() end
-    assert.equal(4, assert(pool:acquire()):fetchval "SELECT count(*) FROM temp.mine")
-    assert.same({ 1, 4 }, { inits, setups })
+    assert.equal(4, assert(pool:fetchval "SELECT count(*) FROM temp.mine"))
+    assert.equal(5, assert(pool:acquire()):fetchval "SELECT count(*) FROM temp.mine")
+    assert.same({ 1, 5 }, { inits, setups })
   end)
 
   it("takes a connection whose init or setup fails for none", function()
@@ -214,6 +215,7 @@ live.each("a pool", function(server)
     pool:close()
     open { min_size = 0, max_size = 1, setup = function() error(raised, 0) end }
     assert.same({ false, raised }, { pcall(pool.acquire, pool) })
+    assert.same({ false, raised }, { pcall(pool.fetch, pool, "SELECT 1") })
     assert.same({ 0, 0 }, { pool:stats().in_use, pool:stats().connecting })
   end)
 
@@ -244,6 +246,24 @@ live.each("a pool", function(server)
     assert.matches("pool_spec.lua", text, 1, true)
     assert.equal(1, pool:stats().leaks)
     assert.is_true(pool:ping())
+  end)
+
+  it("closes a connection that was collected later: the collector must not wait", function()
+    local closed = false
+    open { max_size = 1, on_event = function(event) closed = closed or event.name == "close" end }
+    stderr.of(function()
+      local conn = assert(pool:acquire())
+      assert.equal(1, conn:rows [[WITH RECURSIVE n(i) AS (
+        SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 5000)
+        SELECT i, 'text of some length' FROM n]]().i)
+      conn = nil -- luacheck: ignore
+      eventually("the slot is free", function()
+        collectgarbage()
+        assert.is_false(closed)
+        return pool:fetchval("SELECT 1", {}, { timeout = 1 })
+      end)
+      assert.is_true(closed)
+    end)
   end)
 
   it("drops connections that were idle too long, but for min_size of them", function()
