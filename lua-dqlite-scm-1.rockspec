@@ -94,6 +94,7 @@ build = {
         "src/core/addr.c",
         "src/core/buf.c",
         "src/core/file.c",
+        "src/core/fork.c",
         "src/core/frame.c",
         "src/core/message.c",
         "src/core/param.c",

@@ -1,5 +1,6 @@
 /* dqlite.core: everything the Lua layer needs of C. Not a public interface:
  * it changes with the Lua files that come with it. */
+#include "core/fork.h"
 #include "lua/file.h"
 #include "lua/list.h"
 #include "lua/params.h"
@@ -13,13 +14,24 @@
 
 DQL_EXPORT int luaopen_dqlite_core(lua_State *L);
 
+/* forks() -> how many lie between this process and the one that has loaded this:
+ * what remembers it notices that it was inherited */
+static int forks(lua_State *L)
+{
+  lua_pushinteger(L, (lua_Integer)dqc_fork_count());
+  return 1;
+}
+
 int luaopen_dqlite_core(lua_State *L)
 {
+  if (dqc_fork_watch()) return luaL_error(L, "not enough memory");
   lua_newtable(L);
   lua_pushliteral(L, VERSION);
   lua_setfield(L, -2, "_VERSION");
   lua_pushboolean(L, DQL_INTEGERS);
   lua_setfield(L, -2, "integers");
+  lua_pushcfunction(L, forks);
+  lua_setfield(L, -2, "forks");
   dql_register_values(L);
   dql_register_list(L);
   dql_register_scan(L);
