@@ -107,6 +107,12 @@ $(out)/compile: FORCE
 	@mkdir -p $(@D)
 	@echo '$(compile)' | cmp -s - $@ || echo '$(compile)' >$@
 
+# What specs need of C, as modules that lua_cpath finds.
+$(out)/spec/support/%.so: spec/support/%.c $(out)/compile
+	@mkdir -p $(@D)
+	$(call say,link $@)
+	$(quiet)$(compile) $(LIBFLAG) -o $@ $<
+
 $(BUILD)/sanitize/%.o: %.c $(BUILD)/sanitize/compile
 	@mkdir -p $(@D)
 	$(call say,compile $< with ASan and UBSan)
@@ -332,7 +338,7 @@ test-live:
 	    'live, $l, $(loop)=DQLITE_LOOP=$(loop) $(support)/with_servers.sh \
 	      $(MAKE) specs SUITE=live LUA=$l'))
 
-specs: all
+specs: all $(out)/spec/support/fork.so
 	@$(run_lua) $(support)/run_specs.lua --run=$(SUITE)
 
 # Speed -----------------------------------------------------------------------
@@ -403,7 +409,7 @@ $(BUILD)/bench/go: bench/clients/peer.go
 .PHONY: lint layers examples run-examples format
 lua_files := lua spec bench examples .luacheckrc .busted config.ld
 rockspecs := $(wildcard *.rockspec)
-c_files := $(shell find src bench spec/core spec/fuzz spec/oom -name '*.[ch]' 2>/dev/null)
+c_files := $(shell find src bench spec -name '*.[ch]' 2>/dev/null)
 
 ## make lint       luacheck, clang-format, clang's warnings, the rockspecs
 lint:

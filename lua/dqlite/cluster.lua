@@ -14,6 +14,7 @@ local links = require "dqlite.link"
 local loops = require "dqlite.loops"
 local open = require "dqlite.open"
 local options = require "dqlite.options"
+local process = require "dqlite.process"
 local read_store = require "dqlite.store_reading"
 local outcome = require "dqlite.search_outcome"
 local pools = require "dqlite.pool"
@@ -36,6 +37,7 @@ local function new(where, settings)
   local store, lone = wheres.store(where)
   return setmetatable({
     settings = settings,
+    process = process.current(), -- that it belongs to
     store = store,
     lone = lone, -- is it the address of one node, and nothing is known of others?
     loop = nil, -- from the first use on
@@ -161,6 +163,7 @@ end
 -- one, and where nobody can wait.
 -- @tparam table settings
 function Cluster:bind(settings)
+  process.check(self.process, "the cluster", "make one in this process, after the fork")
   if self.closed then errors.misuse("the cluster is closed") end
   if settings.direct then
     errors.misuse("the option 'direct' is for one node: dqlite.connect(address, { direct = true })")
@@ -304,8 +307,12 @@ local function shared_cluster(where, settings)
   local loop = loops.select(settings.loop)
   shared[loop] = shared[loop] or setmetatable({}, { __mode = "v" })
   local known = shared[loop]
-  known[key] = known[key] or new(where, settings)
-  return known[key]
+  local cluster = known[key]
+  if not cluster or process.is_inherited(cluster.process) then
+    cluster = new(where, settings)
+    known[key] = cluster
+  end
+  return cluster
 end
 
 local function connect_direct(address, settings)

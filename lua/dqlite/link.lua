@@ -7,11 +7,14 @@ local dial = require "dqlite.dial"
 local errors = require "dqlite.error"
 local finalizer = require "dqlite.finalizer"
 local loops = require "dqlite.loops"
+local process = require "dqlite.process"
 
 local Link = {}
 Link.__index = Link
 
 local links = {}
+
+local current_process = process.current
 
 -- What is read of an abandoned result before its connection is closed
 -- instead, and how long a server that is sending one may be silent.
@@ -50,6 +53,7 @@ function links.new(address, settings, name)
     address = address,
     name = name or address,
     loop = loop,
+    process = current_process(), -- that it belongs to
     dialler = settings.dial, -- the user's own
     dialling = nil, -- the stream that is being connected
     watch = nil, -- minds the leader while an answer is overdue (dqlite.watch)
@@ -93,6 +97,17 @@ function Link:dial(deadline)
     self.guard = finalizer(function() self:forsake() end)
   end
   return true
+end
+
+local function is_inherited(self)
+  return current_process() ~= self.process
+end
+
+-- Of what another process has made, ours close the copy of the descriptor here, and
+-- touch nothing else. A stream of somebody else's is left alone: it might say goodbye.
+local function close_stream(self, stream)
+  if not is_inherited(self) then return stream:close() end
+  if stream.close_inherited then stream:close_inherited() end
 end
 
 -- Reads the rest of what is on its way while the program goes on, and closes.
@@ -140,6 +155,10 @@ function Link:fail(kind, reason, about)
   local write = about and about.write and not self.unsent or false
   local err = errors.lost(kind, reason,
     { address = self.address, sql = about and about.sql, write = write, leader = self.overtaken })
+  if is_inherited(self) then
+    self:close(err)
+    return err
+  end
   if self.watch then self.watch:lost(self, err) end
   if self.draining then return err end
   if has_rows_due(self) and (kind == "timeout" or self.loop.background) then
@@ -150,7 +169,8 @@ function Link:fail(kind, reason, about)
   return err
 end
 
--- The error of a wait that ended badly. A foreign resume is raised.
+-- The error of a wait that ended badly. A foreign resume is raised, and so is, in the
+-- child, a fork in the middle of the call.
 local function broken_wait(self, kind, reason, about)
   if kind ~= "misuse" then return self:fail(kind, reason, about) end
   self:fail("closed", "the call was broken off by a foreign resume", about)
@@ -271,8 +291,8 @@ end
 function Link:close(cause)
   self.cause = self.cause or cause
   local stream = self.stream or self.abandoned
-  if stream then stream:close() end
-  if self.dialling then self.dialling:close() end
+  if stream then close_stream(self, stream) end
+  if self.dialling then close_stream(self, self.dialling) end
   self.stream, self.owner = nil, nil
   -- to give a field that is not there the value nil may need memory in LuaJIT
   if self.abandoned then self.abandoned = nil end
@@ -300,6 +320,7 @@ end
 -- @tparam[opt] number limit deadline of a call that comes upon the end of the link:
 -- what it has no time for is left to the next
 function Link:quit(limit)
+  if is_inherited(self) then return self:close() end
   if not self.loop.background then return quit_here(self, limit) end
   if has_rows_due(self) then abandon(self) end
   if not self.draining then self:close() end
@@ -321,10 +342,16 @@ end
 --- Ends a link that its user has dropped without a word, from its finalizer.
 function Link:forsake()
   if not self.stream then return end
+  if is_inherited(self) then return close_stream(self, self.stream) end
   self.loop.later_finalize(function()
     if has_rows_due(self) then return abandon(self) end
     self:close()
   end)
+end
+
+--- Raises in a process that was forked since.
+function Link:check_process()
+  process.check(self.process, "the connection")
 end
 
 --- Can a call begin? One at a time: another coroutine's raises.
@@ -333,6 +360,7 @@ end
 -- @treturn table|nil the error of a link that has ended, or whose last call
 -- was broken off by an error that was raised in it
 function Link:check(patience)
+  self:check_process()
   loops.check_wait(self.loop)
   local owner = self.owner
   if owner and owner ~= loops.running() and not loops.is_dead(owner) then
@@ -377,6 +405,7 @@ end
 -- @treturn true|nil
 -- @treturn table|nil the error
 function Link:begin(now, patience)
+  if current_process() ~= self.process then self:check_process() end
   if self.stream and not (self.owner or self.broken or self.abandoned) then
     loops.check_wait(self.loop)
   else
@@ -396,8 +425,11 @@ end
 
 --- Can requests be sent?
 function Link:is_open()
-  return self.stream ~= nil
+  return self.stream ~= nil and not is_inherited(self)
 end
+
+--- Is it another process's, that has forked this one?
+Link.is_inherited = is_inherited
 
 --- The error of a call on a link that has ended.
 function Link:ended()

@@ -3,6 +3,7 @@
 
 local core = require "dqlite.core"
 local errors = require "dqlite.error"
+local inherited = require "dqlite.loop.inherited"
 
 local loops = {}
 
@@ -22,6 +23,7 @@ end
 -- luv keeps the coroutine that loads it as its own (before 1.50): callbacks would
 -- run on top of it, or after its death.
 local function load_luv()
+  if inherited.is_loop() then errors.misuse(inherited.REFUSAL) end
   if not rawget(coroutine, "isyieldable") then
     errors.misuse("the luv loop needs LuaJIT, or Lua 5.3 or later")
   end
@@ -37,6 +39,7 @@ end
 
 local function is_luv_running()
   local uv = package.loaded.luv
+  if inherited.is_loop() then return false end
   return uv and uv.loop_mode and uv.loop_mode() ~= nil or false
 end
 
@@ -46,8 +49,9 @@ end
 -- @treturn table the loop
 function loops.select(name)
   if type(name) == "table" then return name end
+  local is_running = is_luv_running() -- and so luv is seen before a fork
   if not name then
-    name = is_luv_running() and loops.running() ~= "main" and "luv" or "blocking"
+    name = is_running and loops.running() ~= "main" and "luv" or "blocking"
   end
   if name == "luv" then return load_luv() end
   if name == "blocking" then return require "dqlite.loop.blocking" end

@@ -31,6 +31,7 @@ local errors = require "dqlite.error"
 local library = require "dqlite.node.library"
 local node_core = require "dqlite.node_core"
 local options = require "dqlite.node.options"
+local process = require "dqlite.process"
 
 -- raft's UV__DIR_LEN is a little under 900 bytes.
 local DIR_MAX = 800
@@ -180,6 +181,7 @@ Node.__index = Node
 -- @treturn[2] nil
 -- @treturn[2] table error of kind "busy", "value" or "connect"
 function Node:start()
+  process.check(self._process, "the node", "make one in this process, after the fork")
   if self._running then errors.misuse "the node is running already" end
   self._handle:stop() -- where running out of memory broke an earlier start off
   local locked, err = lock(self._handle, self.dir, true)
@@ -277,6 +279,7 @@ function node.new(opts)
     _calls = calls,               -- setters to call before each start
     _handle = node_core.handle(), -- owns the node and the lock; its __gc stops
     _running = false,
+    _process = process.current(), -- that the node is in
   }, Node)
 end
 

@@ -70,6 +70,7 @@ end
 
 local function check_step(self)
   local conn = self.conn
+  conn.link:check_process()
   if conn.link.owner or conn.link.broken then conn.link:check(self.settings.timeout) end
   if not conn.link.stream then error(conn.link:ended(), 0) end
   if conn.live ~= self then
@@ -78,8 +79,9 @@ local function check_step(self)
 end
 
 -- The frame has no more rows, or, with a kind of error, none that can be read. Is
--- there another one?
+-- there another one? In a forked child no frame has any (read_row in reply.c).
 local function advance(self, kind, reason)
+  self.conn.link:check_process()
   if kind then give_up(self, self.conn.link:fail(kind, reason, self.conn)) end
   if self.last then return finish(self) end
   local ok, err = read_next(self)

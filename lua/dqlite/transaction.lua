@@ -85,7 +85,7 @@ end
 -- Is the connection still in this level, as far as it knows?
 local function is_in(conn, level)
   while conn.level and conn.level ~= level do conn.level = conn.level.parent end
-  if conn.closed then conn.level = nil end
+  if conn.closed or conn.link:is_inherited() then conn.level = nil end
   return conn.level == level
 end
 
@@ -111,6 +111,7 @@ local function leave(conn, level, settings, ok, ...)
     if first == nil and second ~= nil then return ... end
     return nil, failed
   end
+  conn.link:check_process()
   if not inside then return nil, conn.link:ended() end
   local done, err = commit(conn, level)
   if done then return ... end
@@ -207,7 +208,7 @@ end
 
 function Transaction:__close()
   local conn = self.conn
-  if self.done or conn.closed then return end
+  if self.done or conn.closed or conn.link:is_inherited() then return end
   if conn.level == self.level then
     if loops.can_wait(conn.link.loop) then
       roll_back(conn, self.level)

@@ -45,6 +45,11 @@ function nodes.stop_all()
   made = {}
 end
 
+-- Drops them as a program does that keeps none.
+function nodes.forget()
+  made = {}
+end
+
 -- The name of a directory that does not exist yet.
 function nodes.fresh_dir()
   count = count + 1

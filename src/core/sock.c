@@ -15,6 +15,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "core/fork.h"
 #include "core/status.h"
 
 /* What a system lacks is done without. */
@@ -38,6 +39,12 @@ void dqc_sock_init(struct dqc_sock *sock)
 {
   memset(sock, 0, sizeof *sock);
   sock->fd = -1;
+  sock->forks = dqc_fork_count();
+}
+
+int dqc_sock_inherited(const struct dqc_sock *sock)
+{
+  return sock->forks != dqc_fork_count();
 }
 
 void dqc_sock_close(struct dqc_sock *sock)

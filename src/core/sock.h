@@ -13,6 +13,7 @@ struct dqc_sock {
   int fd; /* -1: closed */
   uint8_t tcp;
   uint8_t received; /* something was received since the last send */
+  unsigned forks; /* of dqc_fork_count: the process that it belongs to */
   int patience; /* ms that a blocking receive waits, 0: not set (yet) */
 };
 
@@ -38,6 +39,10 @@ int dqc_sock_connected(struct dqc_sock *sock);
 /* Makes a socket that was non-blocking one for dqc_sock_recv_wait. DQC_DONE or
  * DQC_EOS. */
 int dqc_sock_block(struct dqc_sock *sock);
+
+/* Is it another process's, that has forked since? Then it can only be closed,
+ * and that leaves the connection to the other one. */
+int dqc_sock_inherited(const struct dqc_sock *sock);
 
 /* DQC_DONE with *n >= 1, DQC_WANT_READ, DQC_ECLOSED, DQC_EOS. */
 int dqc_sock_recv(struct dqc_sock *sock, uint8_t *room, size_t size,

@@ -1,4 +1,5 @@
 /* The current reply of a session as Lua values. */
+#include "core/fork.h"
 #include "core/status.h"
 #include "lua/bytes.h"
 #include "lua/decode.h"
@@ -157,7 +158,8 @@ static int session_first_values(lua_State *L)
 }
 
 /* The next row of the current ROWS, as a new table or in the one at form.into.
- * -> row | nothing: this frame has no more | nil, kind, reason. */
+ * -> row | nothing: this frame has no more, or the session belongs to the process
+ * that has forked this one | nil, kind, reason. */
 static int read_row(lua_State *L, struct dql_session *s,
                     struct dql_row_form *form)
 {
@@ -167,7 +169,8 @@ static int read_row(lua_State *L, struct dql_session *s,
     luaL_checktype(L, form->into, LUA_TTABLE);
   }
   struct dqc_rows *rows = check_rows(L, s);
-  if (rows->rows.len == 0) return done(s, 0);
+  int none = rows->rows.len == 0 || s->forks != dqc_fork_count();
+  if (none) return done(s, 0);
   if (dql_push_row(L, rows, form)) return push_unreadable(L, s);
   return done(s, 1);
 }

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "core/fork.h"
 #include "core/status.h"
 #include "lua/alloc.h"
 #include "lua/bytes.h"
@@ -58,6 +59,7 @@ static int new_session(lua_State *L)
   luaL_argcheck(L, max >= 8 && max <= (lua_Number)DQC_FRAME_MAX, 1, "range");
   struct dql_session *s = dql_newuserdata(L, sizeof *s, 0);
   memset(s, 0, sizeof *s);
+  s->forks = dqc_fork_count();
   dqc_session_init(&s->core, dql_alloc(L), (size_t)max);
   dql_setclass(L, CLASS);
   return 1;

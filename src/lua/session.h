@@ -14,6 +14,7 @@ struct dql_session {
   struct dqc_reply reply;
   uint8_t has_reply;
   uint8_t pushing; /* Lua values are being made of the reply's bytes */
+  unsigned forks; /* of dqc_fork_count: the process that it belongs to */
   struct dql_reading reading;
 };
 

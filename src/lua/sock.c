@@ -47,6 +47,17 @@ static int push_error(lua_State *L, int rc)
   return dql_push_failure(L, rc, reason);
 }
 
+/* Where a process that was forked in the middle of a call goes on with it, the
+ * bytes would be mixed with its parent's. */
+static int push_inherited(lua_State *L)
+{
+  lua_pushnil(L);
+  lua_pushliteral(L, "misuse");
+  lua_pushliteral(L, "the connection belongs to the process that has forked "
+                     "this one: connect anew here");
+  return 3;
+}
+
 /* Seconds to whole milliseconds, up, so that no wait ends too early. */
 static int milliseconds(lua_State *L, int index)
 {
@@ -106,6 +117,7 @@ static int receive(lua_State *L, int wait)
   int timeout = wait ? milliseconds(L, 3) : 0;
   uint8_t *room;
   size_t size, n;
+  if (dqc_sock_inherited(sock)) return push_inherited(L);
   if (session->status) {
     return dql_push_failure(L, session->status, session->reason);
   }
@@ -137,6 +149,7 @@ static int sock_send(lua_State *L)
 {
   struct dqc_sock *sock = check_open(L);
   struct dqc_session *session = dql_check_session(L, 2);
+  if (dqc_sock_inherited(sock)) return push_inherited(L);
   for (;;) {
     size_t n;
     struct dqc_bytes pending = dqc_session_pending(session);

@@ -5,6 +5,7 @@
 
 local core = require "dqlite.core"
 local dial = require "dqlite.loop.dial"
+local inherited = require "dqlite.loop.inherited"
 local turns = require "dqlite.loop.turns"
 
 local blocking = { name = "blocking" }
@@ -16,7 +17,7 @@ blocking.now = core.now
 -- loop that runs. nil where it may.
 function blocking.refusal()
   local uv = package.loaded.luv
-  if uv and uv.loop_mode and uv.loop_mode() then
+  if uv and uv.loop_mode and uv.loop_mode() and not inherited.is_loop() then
     return "a blocking call would freeze the luv loop that is running: connect and call inside"
       .. " of dqlite.spawn(fn), or with loop = \"luv\""
   end
@@ -28,6 +29,7 @@ blocking.start = turns.start
 --- Does nobody run but who calls?
 -- @treturn boolean
 function blocking.is_alone()
+  turns.renew()
   return turns.alive == 0
 end
 
@@ -35,6 +37,7 @@ end
 -- @tparam number seconds how long
 function blocking.sleep(seconds)
   local deadline = core.now() + seconds
+  turns.renew()
   if turns.alive > 0 then
     turns.wait { deadline = deadline }
     return
@@ -50,6 +53,7 @@ Cond.__index = Cond
 
 --- A condition to wait on, first come, first served.
 function blocking.cond()
+  turns.renew()
   return setmetatable({
     signalled = false, -- while nobody waited
     queue = {}, -- of waits
@@ -184,6 +188,11 @@ function Stream:close()
   self.sock:close()
 end
 
+--- In a forked child: closes its copy of the descriptor, and does nothing else.
+function Stream:close_inherited()
+  self.sock:close()
+end
+
 --- The peer's address with a numeric host; nil unless it is TCP.
 function Stream:peer()
   return self.sock:peer()
@@ -256,6 +265,7 @@ end
 -- can be closed then
 -- @return a stream, or nil with the kind of the error and its reason
 function blocking.connect(address, deadline, hold)
+  turns.renew()
   return dial(address, deadline, lookup, function(ip, until_then)
     return connect_to(ip, until_then, hold)
   end)

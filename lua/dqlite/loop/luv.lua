@@ -184,6 +184,7 @@ end
 
 local function wait_for(self, events, deadline)
   if self.problem then return nil, "closed", self.problem end
+  if waits.is_inherited() then return nil, "misuse", waits.refusal() end -- start stops, too
   if self.watched ~= events then
     local started, reason = self.poll:start(events, self.on_event)
     if not started then return nil, "closed", reason end
@@ -264,9 +265,17 @@ function Stream:interrupt(reason)
   if self.wait.thread then waits.wake_later(self.wait, true) end
 end
 
+--- In a forked child: closes its copy of the descriptor. The poll is left alone, as
+-- to stop it would end the watch of the parent's.
+function Stream:close_inherited()
+  self.poll, self.watched = nil, nil
+  self.sock:close()
+end
+
 --- Closes; who waits here is told. Again does nothing.
 function Stream:close()
   if not self.poll then return end
+  if waits.is_inherited() then return self:close_inherited() end
   local poll = self.poll
   self.poll, self.watched = nil, nil
   self:interrupt "the connection was closed by another coroutine"

@@ -19,6 +19,7 @@ local running, yield, resume = coroutine.running, coroutine.yield, coroutine.res
 local threads = {} -- those coroutines, as keys
 local runnable = {} -- those that can go on
 local waits = {} -- what all others and the program wait for
+local process = core.forks() -- in which all this is
 
 local LONGEST = 86400 -- seconds of one wait
 
@@ -35,9 +36,18 @@ function turns.inside()
   return threads[running()] ~= nil
 end
 
+--- Forgets, in a process that was forked since, what runs in its parent only. To be
+-- called before `alive` is looked at, unless a socket of this process is at hand.
+function turns.renew()
+  if process == core.forks() then return end
+  process = core.forks()
+  threads, runnable, waits, turns.alive = {}, {}, {}, 0
+end
+
 --- Begins a coroutine, at the next wait.
 -- @tparam function fn
 function turns.start(fn)
+  turns.renew()
   local thread = coroutine.create(fn)
   threads[thread] = true
   turns.alive = turns.alive + 1
@@ -47,6 +57,7 @@ end
 -- ---- a turn ----
 
 local function leave(thread)
+  if not threads[thread] then return end -- it has forked, and this is the child
   threads[thread] = nil
   turns.alive = turns.alive - 1
 end
@@ -71,7 +82,7 @@ end
 -- Ends a wait.
 local function finish(wait)
   wait.over = true
-  if wait.thread then runnable[#runnable + 1] = wait.thread end
+  if threads[wait.thread or false] then runnable[#runnable + 1] = wait.thread end
 end
 
 -- Those that have come to an end leave, the others stay in their order.
@@ -129,6 +140,7 @@ end
 -- @tparam table wait
 -- @treturn boolean whether it was ready, else its deadline has passed
 function turns.wait(wait)
+  turns.renew()
   waits[#waits + 1] = wait
   if turns.inside() then
     wait.thread = running()

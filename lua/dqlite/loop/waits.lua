@@ -11,6 +11,7 @@
 
 local core = require "dqlite.core"
 local errors = require "dqlite.error"
+local inherited = require "dqlite.loop.inherited"
 local new_deadlines = require "dqlite.loop.deadlines"
 local uv = require "luv"
 
@@ -47,6 +48,7 @@ local turn, turning = nil, false -- the idle handle; is it started?
 local inside = nil -- the handle of these whose callback runs
 local reasons = 0 -- for the timer to keep the loop alive: waits with a deadline
 local behind, is_run = 0, false -- background work; does `run` wait for it?
+local process = core.forks() -- whose loop it is
 local users = 0 -- that hold the handles though nobody waits: open streams
 
 -- ---- errors that nobody is there to get ----
@@ -224,7 +226,8 @@ end
 -- @return what `wake` was given; or nil, "timeout" and a reason; or nil, "misuse"
 -- and a reason, when something else than the loop resumed the coroutine
 function waits.park(wait, deadline)
-  if is_yieldable and not is_yieldable() then return nil, "misuse", waits.refusal() end
+  local refused = process ~= core.forks() or is_yieldable and not is_yieldable()
+  if refused then return nil, "misuse", waits.refusal() end
   if wait.thread then clear(wait) end -- one that is dead
   wait.thread = running()
   if deadline then
@@ -384,8 +387,14 @@ end
 --- Lets `run` look whether it is over.
 waits.stop = uv.stop
 
+--- Does the loop belong to a process that has forked this one?
+function waits.is_inherited()
+  return process ~= core.forks()
+end
+
 --- Why nobody may wait here, in words; nil where it may.
 function waits.refusal()
+  if process ~= core.forks() then return inherited.REFUSAL end
   if not is_yieldable or is_yieldable() then return nil end
   local thread, is_main = coroutine.running()
   if not thread or is_main then
