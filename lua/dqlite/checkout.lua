@@ -13,6 +13,7 @@ local errors = require "dqlite.error"
 local finalizer = require "dqlite.finalizer"
 local guarded = require "dqlite.guarded"
 local loops = require "dqlite.loops"
+local process = require "dqlite.process"
 
 local checkout = {}
 
@@ -22,12 +23,15 @@ local IDLE = 0.005
 
 -- ---- leases ----
 
--- A connection in use is dropped by everybody: from its finalizer.
+-- A connection in use is dropped by everybody: from its finalizer. The loop is asked
+-- for only where it has work already: at the end of the program it may be no more.
 local function collected(lease)
   local pool, slot = lease.pool, lease.slot
   if not slot or slot.turn ~= lease.turn or slot.state ~= "used" then return end
+  if process.is_inherited(pool.process) then return end
   lease.slot, slot.left, pool.slots.has_left = false, lease, true
-  if not pool.loop.later_finalize then return end -- the next call finds it
+  local is_urgent = pool.slots.waiting > 0 or slot.link and slot.link:is_open()
+  if not pool.loop.later_finalize or not is_urgent then return end -- the next call finds it
   pool.loop.later_finalize(function() dropping.reclaim(pool) end)
 end
 
@@ -236,6 +240,7 @@ end
 function checkout.give(pool, conn, is_own)
   local lease = conn.lease
   local slot = lease.slot
+  if process.is_inherited(pool.process) then return conn.link:close() end
   if not slot or lease.turn ~= slot.turn then return end
   pool.slots:reserve(slot, loops.running())
   lease.slot = false

@@ -10,10 +10,11 @@ local dropping = {}
 --- Closes a slot's connection and frees the slot, without a wait under an event loop:
 -- at once, or when a result that is still on its way has been read.
 -- @tparam table pool
--- @tparam table slot reserved, or used by nobody any more
+-- @tparam table slot reserved or used; who has it has it no more
 function dropping.drop(pool, slot)
   local link = slot.link
   slot.conn, slot.link = false, false
+  slot.turn = slot.turn + 1
   if link then
     pool.slots:reserve(slot, loops.running())
     local ok, held = pcall(link.quit_holding, link, pool.slots, slot)

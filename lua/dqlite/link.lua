@@ -298,7 +298,7 @@ function Link:close(cause)
   if self.abandoned then self.abandoned = nil end
   if self.watch then self.watch = nil end
   self.core:close()
-  if stream and self.observer then self.observer:closed(self) end
+  if stream and self.observer and not is_inherited(self) then self.observer:closed(self) end
 end
 
 -- Closes where nothing runs behind the program's back: reads the rest itself,

@@ -17,6 +17,7 @@ local metrics = require "dqlite.metrics"
 local once = require "dqlite.once"
 local options = require "dqlite.options"
 local pool_calls = require "dqlite.pool_calls"
+local process = require "dqlite.process"
 local new_multiplexer = require "dqlite.multiplex".new
 local new_slots = require "dqlite.slots".new
 
@@ -63,6 +64,7 @@ function pools.new(cluster, settings, own)
   local meter = metrics.new()
   local self = setmetatable({
     cluster = cluster,
+    process = process.current(), -- that it belongs to
     loop = nil, -- from the first use on
     settings = settings,
     own = own,
@@ -86,6 +88,7 @@ end
 --- Binds it to a loop at its first use. Raises on another one, and where nobody can
 -- wait.
 function Pool:bind()
+  process.check(self.process, "the pool", "make one in this process, after the fork")
   self.cluster:bind(self.settings)
   if self.slots.has_left then dropping.reclaim(self) end
   if self.loop then return end
@@ -194,7 +197,7 @@ for name, shortcut in pairs(pool_calls.shortcuts) do Pool[name] = shortcut end
 -- calls, a histogram: `count`, `sum` (seconds), and buckets with `le` and `count`
 function Pool:stats()
   local slots = self.slots
-  if slots.has_left then dropping.reclaim(self) end
+  if slots.has_left and not process.is_inherited(self.process) then dropping.reclaim(self) end
   local stats = self.meter:snapshot()
   stats.size, stats.max_size, stats.min_size = slots.size, slots.most, self.own.min_size
   stats.idle, stats.in_use, stats.waiting = slots.idle_count, slots.used_count, slots.waiting
@@ -209,7 +212,17 @@ function Pool:metrics(labels)
   return metrics.text(self:stats(), labels)
 end
 
--- In use, and on the way there or back: in `init`, or while it is rolled back.
+-- In a process that was forked since: descriptors are closed, nothing else happens.
+local function close_inherited(self)
+  self.slots.closed = true
+  for slot in pairs(self.slots.all) do
+    if slot.link then slot.link:close() end
+  end
+  return true
+end
+
+-- In use, and on the way there or back: in `init`, or while it is rolled back. Who is at
+-- that gives the slot back.
 local function cut_all(self)
   for slot in pairs(self.slots.all) do
     if slot.link then slot.link:fail("closed", "the pool was closed") end
@@ -224,6 +237,7 @@ function Pool:close(timeout)
   if timeout ~= nil and (type(timeout) ~= "number" or not (timeout >= 0)) then
     errors.misuse("close takes a number of seconds")
   end
+  if process.is_inherited(self.process) then return close_inherited(self) end
   local slots = self.slots
   slots:close()
   dropping.drop_all(self)

@@ -36,6 +36,11 @@ local USES = {
   ["a cluster's connect"] = function(t) t.cluster:connect() end,
   ["a cluster's health"] = function(t) t.cluster:health() end,
   ["a cluster's nodes"] = function(t) t.cluster:nodes() end,
+  ["a pool's acquire"] = function(t) t.pool:acquire() end,
+  ["a pool's fetch"] = function(t) t.pool:fetch "SELECT 1" end,
+  ["a pool's transaction"] = function(t) t.pool:transaction(error) end,
+  ["a pool's once"] = function(t) t.pool:once("a", error) end,
+  ["a pooled connection"] = function(t) t.pooled:fetch "SELECT 1" end,
 }
 
 -- Raises at its own line, twice over.
@@ -64,10 +69,16 @@ live.each("behaviour 40: after a fork", function(server)
       raw = server:opened_session(),
       cluster = assert(dqlite.cluster(server.address, { database = server.database })),
     }
+    things.pool = assert(dqlite.create_pool(server.address, {
+      database = server.database, min_size = 2, max_size = 3,
+    }))
+    things.pooled = assert(things.pool:acquire())
     things.tx = assert(things.begun:begin "read")
     things.next_row = things.conn:rows "SELECT a FROM t ORDER BY a"
     assert.equal(1, things.next_row().a)
   end)
+
+  after_each(function() things.pool:close(0) end)
 
   -- Everything goes on where it was.
   local function verify_unharmed()
@@ -86,6 +97,11 @@ live.each("behaviour 40: after a fork", function(server)
     assert.is_true(t.begun:in_transaction())
     assert.same({ 1, 2, 3 }, t.begun:fetchcol "SELECT a FROM t ORDER BY a")
     assert(t.conn:execute "UPDATE t SET a = a")
+    for n = 1, 5 do
+      assert.equal(n, t.pool:fetchval("SELECT ?", n))
+      assert.equal(n, t.pooled:fetchval("SELECT ?", n))
+    end
+    assert.equal(2, t.pool:stats().connects)
     local other = assert(t.cluster:connect())
     live.usable(other)
     other:close()
@@ -102,8 +118,9 @@ live.each("behaviour 40: after a fork", function(server)
   it("the child closes what it has inherited, and the parent does not notice", function()
     for _ = 1, 2 do
       child.run(function()
+        assert.is_true(things.pooled:release())
         for _, each in ipairs { things.stmt, things.conn, things.begun, things.raw,
-          things.cluster } do
+          things.cluster, things.pooled, things.pool } do
           for _ = 1, 2 do assert.is_true(each:close()) end
         end
         assert.is_false(things.conn:is_open())
@@ -115,7 +132,7 @@ live.each("behaviour 40: after a fork", function(server)
   it("__close in the child does nothing to the parent", function()
     child.run(function()
       for _, each in ipairs { things.tx, things.stmt, things.conn, things.begun, things.raw,
-        things.cluster } do
+        things.cluster, things.pooled, things.pool } do
         getmetatable(each).__close(each)
       end
     end)
