@@ -11,12 +11,12 @@ local eventually = require "spec.support.eventually"
 local live = require "spec.support.live"
 local proxy = require "spec.support.proxy"
 
-local READS = 1000
 local ROUNDS = tonumber(os.getenv "FAILOVERS") or 1 -- of all ways to lose a leader
 local READ = "SELECT n FROM c"
 local LINEARIZABLE = { consistency = "linearizable" }
 
 local is_luv = live.loop == "luv"
+local READS = is_luv and 1000 or 250
 
 -- A counter, who writes it, and who reads it.
 local Trial = {}
