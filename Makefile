@@ -190,15 +190,19 @@ env:
 
 # Specs: each target ends with a line `N passed, N failed` -------------------
 
-.PHONY: test test-core test-c test-unit test-live specs
+.PHONY: test test-core test-memory test-c test-unit test-live specs
 ## make test       set up and run all specs: those below, the first with
 ##                 clang as well, whose sanitizers see more
 test:
 	@$(SETUP) build test
 	@$(suites) 'core in C=$(MAKE) test-core' 'fuzz replay=$(MAKE) fuzz-replay' \
-	  'unit=$(MAKE) test-unit' 'oom=$(MAKE) oom' \
-	  'valgrind=$(MAKE) valgrind-binding' 'hostile=$(MAKE) test-hostile' \
-	  'live=$(MAKE) test-live' 'chaos=$(MAKE) chaos CHAOS_S=15'
+	  'unit=$(MAKE) test-unit' 'memory=$(MAKE) test-memory' \
+	  'hostile=$(MAKE) test-hostile' 'live=$(MAKE) test-live' \
+	  'chaos=$(MAKE) chaos CHAOS_S=15'
+
+# Side by side: one of the four takes as long as the others.
+test-memory:
+	@$(suites) -j 2 'oom=$(MAKE) oom' 'valgrind=$(MAKE) valgrind-binding'
 
 test-core:
 	@$(suites) -j 2 'core in C, gcc=$(MAKE) test-c' \
@@ -326,14 +330,14 @@ test-long:
 	  'live, in great numbers=ROWS=1000000 QUERIES=200000 FAILOVERS=5 $(MAKE) test-live'
 
 # The servers' own process runs on lua5.4, whatever the specs run on. Suites with
-# servers of their own run side by side.
+# servers of their own run side by side: most of the time they wait for those.
 LOOPS := $(or $(DQLITE_LOOP),blocking luv)
 ## make test-live  specs against real nodes: its own, or DQLITE_SERVERS="addr...";
 ##                 on both loops, or DQLITE_LOOP=luv
 test-live:
 	@$(foreach l,$(sort $(LUAS) $(if $(DQLITE_SERVERS),,lua5.4)),\
 	  $(MAKE) LUA=$l all &&) :
-	@$(suites) $(if $(DQLITE_SERVERS),,-j 2) \
+	@$(suites) $(if $(DQLITE_SERVERS),,-j 4) \
 	  $(foreach loop,$(LOOPS),$(foreach l,$(LUAS),\
 	    'live, $l, $(loop)=DQLITE_LOOP=$(loop) $(support)/with_servers.sh \
 	      $(MAKE) specs SUITE=live LUA=$l'))

@@ -89,6 +89,12 @@ errors.codes = CODES
 local SESSION_GONE = { name = "SQLITE_NOTFOUND", kind = "not_leader",
   outcome = REFUSED, fatal = true }
 
+-- 1.11.1 answers raft's own number where the entry was refused at once: 7 is
+-- RAFT_NOTLEADER there (protocol.md 2.6), and the text is what SQLite says of a
+-- statement that is done. Out of memory it says something else.
+local REFUSED_BY_RAFT = { name = "RAFT_NOTLEADER", kind = "not_leader",
+  outcome = REFUSED, fatal = true }
+
 -- 1.18 says this of one statement when it could not begin, whatever the reason:
 -- mostly another connection's lock. It has not run.
 local NOT_BEGUN = { name = "SQLITE_ERROR", kind = "busy", outcome = REFUSED }
@@ -97,6 +103,7 @@ local function meaning(code, text, about)
   if about.one_statement and code == 1 and text == "nonempty statement tail" then
     return NOT_BEGUN
   end
+  if code == 7 and text == "no more rows available" then return REFUSED_BY_RAFT end
   if code == 12 and text:lower():find("no database opened", 1, true) then
     return SESSION_GONE
   end
