@@ -5,11 +5,7 @@ local machine = require "bench.machine"
 
 local FIGURES = "bench/instructions/figures.txt"
 local TOLERANCE = 0.05
-local FEW = 920 -- operations; whole frames of 46 rows
-
--- Enough of them for the collector of garbage to go round several times: once more or
--- once less is a percent or two.
-local MANY, MANY_ROWS = 4600, 23000
+local FEW, MANY = 920, 4600 -- operations; whole frames of 46 rows
 
 local build, update = arg[1], arg[2] == "update"
 
@@ -34,8 +30,7 @@ end
 
 -- Without what comes before and behind the operations.
 local function per_operation(what)
-  local many = what.name:find "rows" and MANY_ROWS or MANY
-  return (count(what, many) - count(what, FEW)) / (many - FEW)
+  return (count(what, MANY) - count(what, FEW)) / (MANY - FEW)
 end
 
 local function commands()
