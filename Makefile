@@ -190,7 +190,7 @@ env:
 
 # Specs: each target ends with a line `N passed, N failed` -------------------
 
-.PHONY: test test-core test-memory test-c test-unit test-live specs
+.PHONY: test test-chaos test-schedules test-core test-memory test-c test-unit test-live specs
 ## make test       set up and run all specs: those below, the first with
 ##                 clang as well, whose sanitizers see more
 test:
@@ -198,7 +198,17 @@ test:
 	@$(suites) 'core in C=$(MAKE) test-core' 'fuzz replay=$(MAKE) fuzz-replay' \
 	  'unit=$(MAKE) test-unit' 'memory=$(MAKE) test-memory' \
 	  'hostile=$(MAKE) test-hostile' 'live=$(MAKE) test-live' \
-	  'chaos=$(MAKE) chaos CHAOS_S=15'
+	  'chaos=$(MAKE) test-chaos'
+
+# What waits most of the time, beside what computes.
+test-chaos:
+	@$(suites) -j 2 'chaos=$(MAKE) chaos CHAOS_S=15' \
+	  'schedules of a pool=$(MAKE) test-schedules LUA=lua5.4'
+
+## make test-schedules  a pool in 10,000 random schedules; SCHEDULES=n, SEED=n
+SCHEDULES ?= 10000
+test-schedules: all
+	@$(run_lua) -e 'require "spec.support.run_schedules" ($(SEED), $(SCHEDULES))'
 
 # Side by side: one of the four takes as long as the others.
 test-memory:
@@ -327,7 +337,8 @@ test-long:
 	@$(MAKE) $(scanner_test)
 	@$(suites) 'scanner, 2,000,000=$(scanner_test) 2000000 $(SEED)' \
 	  'valgrind=$(MAKE) valgrind' 'coverage=$(MAKE) coverage' \
-	  'live, in great numbers=ROWS=1000000 QUERIES=200000 FAILOVERS=5 $(MAKE) test-live'
+	  'live, in great numbers=EVERYWHERE=1 ROWS=1000000 QUERIES=200000 FAILOVERS=5 \
+	    $(MAKE) test-live'
 
 # The servers' own process runs on lua5.4, whatever the specs run on. Suites with
 # servers of their own run side by side: most of the time they wait for those.

@@ -16,7 +16,7 @@ local READ = "SELECT n FROM c"
 local LINEARIZABLE = { consistency = "linearizable" }
 
 local is_luv = live.loop == "luv"
-local READS = is_luv and not rawget(_G, "jit") and 1000 or 250 -- once in make test
+local READS = is_luv and 1000 or 250
 
 -- A counter, who writes it, and who reads it.
 local Trial = {}

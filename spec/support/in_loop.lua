@@ -26,6 +26,17 @@ local ONLY = {
   ["spec/live/pool_waits_spec.lua"] = { "luv", "on another loop nothing runs at once" },
 }
 
+-- Files about servers and clusters, which take long, and in which the Lua matters
+-- little: in Lua 5.4 on the blocking loop, in LuaJIT on luv's. EVERYWHERE=1 runs them in
+-- both Luas on both loops, and so does make test-long.
+local CLUSTERS = {}
+for name in ([[admin behaviours_flip demo_cluster failover harness leader leader_trouble
+  linearizable pool_leader watch]]):gmatch "%S+" do
+  CLUSTERS["spec/live/" .. name .. "_spec.lua"] = true
+end
+local LUA = rawget(_G, "jit") and "LuaJIT" or "Lua 5.4"
+local USUAL_LOOP = LUA == "LuaJIT" and "luv" or "blocking"
+
 local PATIENCE = 10 -- seconds; for what the loop still has to do behind a spec
 
 --- Runs a function where this run's calls wait: for programs of their own.
@@ -89,11 +100,21 @@ local function is_inside(file)
   return path ~= nil and not (ONLY[path] and ONLY[path].alone)
 end
 
+-- Why a file is not run here, in words.
+local function reason_against(path)
+  local only = ONLY[path]
+  if only and only[1] ~= in_loop.name then
+    return ("on the %s loop only: %s"):format(only[1], only[2])
+  end
+  if not CLUSTERS[path] or in_loop.name == USUAL_LOOP or os.getenv "EVERYWHERE" then return end
+  return ("in %s on the %s loop only, without EVERYWHERE=1"):format(LUA, USUAL_LOOP)
+end
+
 -- A file adds its specs when it is run.
 local function load_file(busted, file)
-  local only = ONLY[live_path(file)]
-  if only and only[1] ~= in_loop.name then
-    print(("\n%s: on the %s loop only: %s"):format(file.name, only[1], only[2]))
+  local reason = reason_against(live_path(file))
+  if reason then
+    print(("\n%s: %s"):format(file.name, reason))
     return
   end
   if in_loop.name == "luv" then
@@ -130,7 +151,9 @@ local function wrap(busted)
 end
 
 local function check_paths()
-  for path in pairs(ONLY) do assert(io.open(path), "no such file: " .. path):close() end
+  for _, list in ipairs { ONLY, CLUSTERS } do
+    for path in pairs(list) do assert(io.open(path), "no such file: " .. path):close() end
+  end
 end
 
 --- Makes busted run live specs so, before it is loaded.
