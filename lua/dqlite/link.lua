@@ -24,6 +24,9 @@ local DRAIN_BYTES, DRAIN_SECONDS, SILENCE = 64 * 1024 * 1024, 5, 10
 -- the connection first. It costs a system call, which calls in a row do without.
 local IDLE = 0.005
 
+-- Seconds for what is there already, on a machine that is busy.
+local PROMPT = 0.25
+
 local function address_problem(address)
   local kind, reason, port = core.parse_address(address)
   if not kind then return reason end
@@ -388,7 +391,7 @@ function Link:look(now)
     or self.stream:alive() then
     return true
   end
-  local got, kind, reason = self.stream:recv(self.core, now + IDLE)
+  local got, kind, reason = self.stream:recv(self.core, self.loop.now() + PROMPT)
   if got then kind, reason = "protocol", "bytes that nothing was asked for" end
   return nil, broken_wait(self, kind, reason)
 end
