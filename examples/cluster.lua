@@ -28,6 +28,16 @@ local conn = assert(dqlite.connect(nodes[3].address))
 print("connected to the leader: " .. tostring(conn.address == nodes[1].address))
 conn:close()
 
+-- A follower hears of a change a little later than the leader has made it.
+local function knows_all(address)
+  local voters = 0
+  for _, member in ipairs(assert(cluster:node(address):nodes())) do
+    if member.role == "voter" then voters = voters + 1 end
+  end
+  return voters == 3
+end
+while not knows_all(nodes[2].address) do dqlite.sleep(0.01) end
+
 assert(cluster:transfer(nodes[2].id))
 print("node " .. assert(cluster:leader()).id .. " leads")
 conn = assert(cluster:connect())
