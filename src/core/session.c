@@ -9,7 +9,15 @@ struct expected {
   uint8_t request;
   uint8_t answer;
   uint8_t roles;
+  uint8_t dropped; /* nobody waits for the answer */
 };
+
+/* What is nudged out, byte by byte: a request of its own, whose one word the
+ * server ignores (protocol.md 1.6). To begin the next request instead would
+ * promise its size before it is known: it had to be padded to that size, could
+ * not be larger, and the four bytes of the size were all there is to give.
+ * This one is known, can be completed at any time, and another one follows. */
+static const uint8_t LEADER[16] = {1, 0, 0, 0, DQC_REQUEST_LEADER};
 
 /* A read takes at least this much, and of a large frame at most that much
  * more: memory grows with what has arrived, not with what was announced. */
@@ -35,6 +43,13 @@ void dqc_session_free(struct dqc_session *session)
   dqc_buf_free(&session->out);
   dqc_buf_free(&session->queue);
   dqc_buf_free(&session->names);
+  session->owed = 0;
+  session->nudged = 0;
+}
+
+void dqc_session_resume(struct dqc_session *session)
+{
+  session->greeted = 1;
 }
 
 void dqc_session_fail(struct dqc_session *session, int status,
@@ -51,18 +66,28 @@ static int fail(struct dqc_session *session, int status, const char *reason)
   return session->status;
 }
 
+size_t dqc_session_owed(const struct dqc_session *session)
+{
+  return session->owed;
+}
+
 size_t dqc_session_outstanding(const struct dqc_session *session)
 {
-  return dqc_buf_len(&session->queue) / sizeof(struct expected);
+  size_t all = dqc_buf_len(&session->queue) / sizeof(struct expected);
+  return all - session->owed;
 }
 
 int dqc_session_awaits(const struct dqc_session *session)
 {
   struct expected expected;
   struct dqc_bytes queue = dqc_buf_view(&session->queue);
-  if (queue.len == 0) return 0;
-  memcpy(&expected, queue.ptr, sizeof expected);
-  return expected.end + dqc_buf_len(&session->out) <= session->encoded;
+  for (; queue.len;
+       queue.ptr += sizeof expected, queue.len -= sizeof expected) {
+    memcpy(&expected, queue.ptr, sizeof expected);
+    if (expected.dropped) continue;
+    return expected.end + dqc_buf_len(&session->out) <= session->encoded;
+  }
+  return 0;
 }
 
 /* ---- requests ---- */
@@ -118,21 +143,29 @@ const char *dqc_session_refusal(const struct dqc_message *message)
 }
 
 /* Bytes that came without a request for them would be taken for the answer to
- * the next one. */
+ * the next one. One that is not complete asks for nothing yet. */
 static int check_quiet(struct dqc_session *session)
 {
-  if (dqc_buf_len(&session->queue)) return DQC_DONE;
+  size_t begun = session->nudged ? sizeof(struct expected) : 0;
+  if (dqc_buf_len(&session->queue) > begun) return DQC_DONE;
   if (dqc_buf_len(&session->in) == session->current) return DQC_DONE;
   return fail(session, DQC_EPROTO, "a reply that nothing was asked for");
+}
+
+/* What must come before the next request. */
+static int put_before(struct dqc_session *session)
+{
+  if (!session->greeted) return dqc_put_u64(&session->out, DQC_VERSION);
+  if (!session->nudged) return DQC_DONE;
+  return dqc_buf_append(&session->out, LEADER + session->nudged,
+                        sizeof LEADER - session->nudged);
 }
 
 static int put_request(struct dqc_session *session,
                        const struct dqc_message *message)
 {
-  if (!session->greeted) {
-    int rc = dqc_put_u64(&session->out, DQC_VERSION);
-    if (rc) return rc;
-  }
+  int rc = put_before(session);
+  if (rc) return rc;
   return dqc_message_encode(&session->out, message, session->max_message);
 }
 
@@ -140,7 +173,7 @@ int dqc_session_send(struct dqc_session *session,
                      const struct dqc_message *message)
 {
   const struct dqc_layout *l = message->layout;
-  struct expected expected = {0, l->number, l->answer, 0};
+  struct expected expected = {0, l->number, l->answer, 0, 0};
   size_t before = dqc_buf_len(&session->out);
   uint8_t *room;
   if (session->status) return session->status;
@@ -155,6 +188,7 @@ int dqc_session_send(struct dqc_session *session,
     return rc;
   }
   session->greeted = 1;
+  session->nudged = 0;
   session->encoded += dqc_buf_len(&session->out) - before;
   expected.end = session->encoded;
   if (l->number == DQC_REQUEST_CLUSTER) {
@@ -173,6 +207,45 @@ struct dqc_bytes dqc_session_pending(const struct dqc_session *session)
 void dqc_session_sent(struct dqc_session *session, size_t n)
 {
   dqc_buf_consume(&session->out, n);
+}
+
+/* ---- nudges ---- */
+
+struct dqc_bytes dqc_session_nudge(struct dqc_session *session)
+{
+  struct dqc_bytes none = {NULL, 0}, byte = {LEADER + session->nudged, 1};
+  uint8_t *room;
+  if (session->status || dqc_buf_len(&session->out)) return none;
+  if (dqc_session_outstanding(session) == 0) return none;
+  if (session->nudged) return byte;
+  int rc = dqc_buf_reserve(&session->queue, sizeof(struct expected), &room);
+  return rc ? none : byte;
+}
+
+void dqc_session_nudged(struct dqc_session *session)
+{
+  struct expected expected = {session->encoded + sizeof LEADER,
+                              DQC_REQUEST_LEADER, DQC_RESPONSE_SERVER, 0, 1};
+  if (session->nudged == 0) {
+    /* in the room that was reserved for it */
+    dqc_buf_append(&session->queue, &expected, sizeof expected);
+    session->owed++;
+  }
+  session->nudged = (session->nudged + 1) % sizeof LEADER;
+  session->encoded++;
+}
+
+int dqc_session_settle(struct dqc_session *session)
+{
+  size_t before = dqc_buf_len(&session->out);
+  if (session->status) return session->status;
+  if (!session->nudged) return DQC_DONE;
+  int rc = check_quiet(session);
+  if (!rc) rc = put_before(session);
+  if (rc) return rc;
+  session->nudged = 0;
+  session->encoded += dqc_buf_len(&session->out) - before;
+  return DQC_DONE;
 }
 
 /* ---- input ---- */
@@ -251,6 +324,9 @@ static int pair(struct dqc_session *session, const struct dqc_frame *frame,
     return fail(session, DQC_EPROTO, "a reply that nothing was asked for");
   }
   memcpy(expected, queue.ptr, sizeof *expected);
+  if (expected->end > session->encoded) {
+    return fail(session, DQC_EPROTO, "a reply to a part of a request");
+  }
   if (frame->type == expected->answer || frame->type == DQC_RESPONSE_FAILURE) {
     return DQC_DONE;
   }
@@ -269,18 +345,29 @@ static int decode(struct dqc_session *session, const struct dqc_frame *frame,
   return check_columns(session, rows);
 }
 
-int dqc_session_next(struct dqc_session *session, struct dqc_reply *reply)
+static int next_reply(struct dqc_session *session, struct dqc_reply *reply,
+                      struct expected *expected)
 {
   struct dqc_frame frame;
-  struct expected expected;
-  if (session->status) return session->status;
   int rc = next_frame(session, &frame);
-  if (!rc) rc = pair(session, &frame, &expected);
+  if (!rc) rc = pair(session, &frame, expected);
   if (!rc) rc = decode(session, &frame, reply);
   if (rc) return rc;
+  session->in_result = !reply->last;
+  if (reply->last) dqc_buf_consume(&session->queue, sizeof *expected);
+  session->owed -= expected->dropped;
+  return DQC_DONE;
+}
+
+int dqc_session_next(struct dqc_session *session, struct dqc_reply *reply)
+{
+  struct expected expected;
+  if (session->status) return session->status;
+  do {
+    int rc = next_reply(session, reply, &expected);
+    if (rc) return rc;
+  } while (expected.dropped);
   reply->request = expected.request;
   reply->roles = expected.roles;
-  session->in_result = !reply->last;
-  if (reply->last) dqc_buf_consume(&session->queue, sizeof expected);
   return DQC_DONE;
 }

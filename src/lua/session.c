@@ -52,15 +52,18 @@ int dql_push_ended(lua_State *L, const struct dql_session *session)
   return dql_push_failure(L, session->core.status, session->core.reason);
 }
 
-/* session(max_message) */
+/* session(max_message, greeted): greeted where the connection has carried an
+ * earlier session */
 static int new_session(lua_State *L)
 {
   lua_Number max = luaL_checknumber(L, 1);
+  int greeted = lua_toboolean(L, 2);
   luaL_argcheck(L, max >= 8 && max <= (lua_Number)DQC_FRAME_MAX, 1, "range");
   struct dql_session *s = dql_newuserdata(L, sizeof *s, 0);
   memset(s, 0, sizeof *s);
   s->forks = dqc_fork_count();
   dqc_session_init(&s->core, dql_alloc(L), (size_t)max);
+  if (greeted) dqc_session_resume(&s->core);
   dql_setclass(L, CLASS);
   return 1;
 }
@@ -95,6 +98,32 @@ static int session_take(lua_State *L)
   s->pushing = 0;
   dqc_session_sent(&s->core, pending.len);
   return 1;
+}
+
+/* nudge() -> one byte, to be written at once, which counts as sent | nil */
+static int session_nudge(lua_State *L)
+{
+  struct dql_session *s = check_idle(L, 1);
+  struct dqc_bytes byte = dqc_session_nudge(&s->core);
+  dql_push_bytes(L, byte);
+  /* A finalizer that ran meanwhile may have used the session. */
+  if (byte.len == 0 || dqc_session_nudge(&s->core).ptr != byte.ptr) {
+    lua_pushnil(L);
+    return 1;
+  }
+  dqc_session_nudged(&s->core);
+  return 1;
+}
+
+/* settle() -> how many bytes are pending, with the rest of what nudge has begun
+ * | nil, kind, reason */
+static int session_settle(lua_State *L)
+{
+  struct dql_session *s = check_idle(L, 1);
+  int rc = dqc_session_settle(&s->core);
+  if (s->core.status) return dql_push_ended(L, s);
+  if (rc) return luaL_error(L, "not enough memory");
+  return push_size(L, dqc_session_pending(&s->core).len);
 }
 
 static int session_feed(lua_State *L)
@@ -148,6 +177,14 @@ static int session_outstanding(lua_State *L)
   return push_size(L, dqc_session_outstanding(&s->core));
 }
 
+/* owed() -> how many answers to what nudge has begun are to come: next() drops
+ * them */
+static int session_owed(lua_State *L)
+{
+  struct dql_session *s = dql_session_of(L);
+  return push_size(L, dqc_session_owed(&s->core));
+}
+
 /* awaits() -> is an answer due to a request that has left? */
 static int session_awaits(lua_State *L)
 {
@@ -169,15 +206,13 @@ static int session_close(lua_State *L)
 void dql_register_session(lua_State *L)
 {
   static const luaL_Reg metamethods[] = {{"__gc", session_gc}, {NULL, NULL}};
-  static const luaL_Reg methods[] = {{"pending", session_pending},
-                                     {"take", session_take},
-                                     {"feed", session_feed},
-                                     {"next", session_next},
-                                     {"reading", session_reading},
-                                     {"outstanding", session_outstanding},
-                                     {"awaits", session_awaits},
-                                     {"close", session_close},
-                                     {NULL, NULL}};
+  static const luaL_Reg methods[] = {
+      {"pending", session_pending}, {"take", session_take},
+      {"nudge", session_nudge},     {"settle", session_settle},
+      {"feed", session_feed},       {"next", session_next},
+      {"reading", session_reading}, {"outstanding", session_outstanding},
+      {"owed", session_owed},       {"awaits", session_awaits},
+      {"close", session_close},     {NULL, NULL}};
   dql_newclass(L, CLASS, metamethods, methods);
   lua_getfield(L, -1, "__index");
   dql_setfuncs(L, dql_request_methods);
