@@ -281,7 +281,7 @@ valgrind:
 	  'valgrind, $l=$(MAKE) run-valgrind LUA=$l FILES="spec/unit spec/regress"')
 
 binding_specs := $(addsuffix _spec.lua,$(addprefix spec/unit/,vectors wire \
-  values params scan rows_reading result session blocking)) spec/regress
+  values params scan rows_reading result session nudge blocking)) spec/regress
 valgrind-binding:
 	@$(suites) -j 2 $(foreach l,$(LUAS),\
 	  'valgrind, $l=$(MAKE) run-valgrind LUA=$l FILES="$(binding_specs)"')
