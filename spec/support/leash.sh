@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # leash.sh LOG COMMAND...: runs the command and lives as long as it does, or as
-# its own standard input is open: the command is killed then, a stopped one too.
+# its own standard input is open: the command is killed then, a stopped one too,
+# and what it has started itself: all of its process group.
 # A line on that input ends it in good order: "end" by the end of its input,
 # another word by the signal of this name; if that takes too long, by SIGKILL.
 # Leaves its process id in LOG.pid, what it prints in LOG.out and LOG.err.
@@ -10,8 +11,10 @@ shift
 
 # Opened for reading first: only this script holds the other end.
 mkfifo "$log.in"
+set -m # a process group of its own
 "$@" <"$log.in" >"$log.out" 2>"$log.err" &
 child=$!
+set +m
 trap '' HUP INT TERM
 exec 2>/dev/null # bash tells of each child that was killed
 exec 9>"$log.in"
@@ -33,5 +36,5 @@ end_by() {
 }
 
 read -r word && end_by "$word"
-is_alive && kill -KILL "$child"
+kill -KILL -- "-$child"
 wait

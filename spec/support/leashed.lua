@@ -1,5 +1,6 @@
 --- Programs in processes of their own, by leash.sh: they are killed when this
--- process ends, however it does, even those that are frozen.
+-- process ends, however it does, even those that are frozen, and with them what they
+-- have started.
 local eventually = require "spec.support.eventually"
 local nodes = require "spec.support.nodes"
 local uv = require "luv"
@@ -9,6 +10,10 @@ local leashed = {}
 local Leashed = {}
 Leashed.__index = Leashed
 
+-- The leash has a session of its own: what kills the group of this process leaves it
+-- alone, since it has yet to kill that of the program.
+local LEASH = "exec setsid bash spec/support/leash.sh %s %s"
+
 --- Starts a program.
 -- @tparam string command for the shell, not more than a program with arguments
 -- @tparam string log what its files begin with
@@ -17,8 +22,7 @@ function leashed.start(command, log)
   local self = setmetatable({
     log = log,
     pid = nil,
-    leash = assert(io.popen(("exec bash spec/support/leash.sh %s %s"):format(
-      nodes.quote(log), command), "w")),
+    leash = assert(io.popen(LEASH:format(nodes.quote(log), command), "w")),
     frozen = false,
   }, Leashed)
   eventually("the program has been started: " .. command, function()
