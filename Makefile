@@ -355,6 +355,13 @@ test-live:
 	    'live, $l, $(loop)=DQLITE_LOOP=$(loop) $(support)/with_servers.sh \
 	      $(MAKE) specs SUITE=live LUA=$l'))
 
+.PHONY: test-nginx
+## make test-nginx  specs that ask an nginx with its Lua module, whose workers run
+##                 this library; in Lua 5.4, with real nodes of their own
+test-nginx:
+	@$(MAKE) LUA=luajit all
+	@$(suites) 'nginx=$(MAKE) specs SUITE=nginx LUA=lua5.4'
+
 specs: all $(out)/spec/support/fork.so
 	@$(run_lua) $(support)/run_specs.lua --run=$(SUITE)
 
