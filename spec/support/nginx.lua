@@ -29,6 +29,18 @@ local running = {}
 
 -- ---- its processes ----
 
+-- Words with the ids of a process' children. What is read while one of them ends may
+-- lack others.
+local function children_of(pid)
+  local path = ("/proc/%d/task/%d/children"):format(pid, pid)
+  local text
+  local again = nodes.read_file(path)
+  repeat
+    text, again = again, nodes.read_file(path)
+  until text == again
+  return text
+end
+
 -- The title of a process; "" where there is none.
 local function title_of(pid)
   return nodes.read_file(("/proc/%d/cmdline"):format(pid)):match "^[%w :]*"
@@ -39,8 +51,7 @@ end
 -- @treturn table list of ids
 function Server:processes()
   local list = {}
-  local children = ("/proc/%d/task/%d/children"):format(self.pid, self.pid)
-  for pid in nodes.read_file(children):gmatch "%d+" do list[#list + 1] = tonumber(pid) end
+  for pid in children_of(self.pid):gmatch "%d+" do list[#list + 1] = tonumber(pid) end
   return list
 end
 

@@ -21,13 +21,14 @@ function nodes.output_of(command)
   return text
 end
 
--- A whole file, "" while it is not there.
+-- A whole file, "" while it is not there; one of /proc, whose process may end
+-- meanwhile, as well.
 function nodes.read_file(path)
   local file = io.open(path)
   if not file then return "" end
   local text = file:read "*a"
   file:close()
-  return text
+  return text or ""
 end
 
 -- For setup and teardown.
