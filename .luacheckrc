@@ -3,6 +3,7 @@ std = "min"
 -- What only some of them have; the code asks before it uses these.
 read_globals = {
   "jit",
+  "ngx",
   "unpack",
   math = { fields = { "mininteger", "maxinteger", "tointeger", "type" } },
   table = { fields = { "pack", "unpack" } },

@@ -98,6 +98,12 @@ function Cache:give_up()
   end
 end
 
+--- Forgets all texts; their ids are finalized with the next request.
+function Cache:clear()
+  self:give_up()
+  for _, entry in pairs(self.entries) do self:drop(entry) end
+end
+
 --- The answer to an entry's PREPARE. A count of parameters other than ours
 -- means that we read the text otherwise than the server does: such an id is
 -- never used.

@@ -59,8 +59,12 @@ end
 
 -- ---- leaving ----
 
--- The functions of the program: what one answers as `nil, err` is an error.
-local function run_user(fn, conn)
+--- Calls a function of the program: what it answers as `nil, err` is an error.
+-- @tparam function fn
+-- @tparam table conn
+-- @treturn true|nil
+-- @return the error
+function checkout.run_user(fn, conn)
   local done, err = fn(conn)
   if done == nil and err ~= nil then return nil, err end
   return true
@@ -73,7 +77,7 @@ end
 -- @return what it answers as the error
 function checkout.set_up(pool, conn)
   if not pool.own.setup then return true end
-  return run_user(pool.own.setup, conn)
+  return checkout.run_user(pool.own.setup, conn)
 end
 
 local function is_usable(pool, slot, now)
@@ -105,7 +109,7 @@ local function dial(pool, slot, deadline)
   if pool.slots.closed then return nil, checkout.closed_error() end
   if not pool.own.init then return true end
   slot.conn.limit, slot.calling = deadline, true
-  local done, failed = run_user(pool.own.init, slot.conn)
+  local done, failed = checkout.run_user(pool.own.init, slot.conn)
   slot.calling = false
   return done, failed
 end

@@ -3,23 +3,21 @@
 -- @module dqlite.cluster
 
 local admin = require "dqlite.admin"
-local askers = require "dqlite.asker"
 local connection = require "dqlite.connection"
 local dropping = require "dqlite.dropping"
 local errors = require "dqlite.error"
 local events = require "dqlite.events"
-local guarded = require "dqlite.guarded"
 local health = require "dqlite.health"
-local links = require "dqlite.link"
+local leaders = require "dqlite.leaders"
 local loops = require "dqlite.loops"
+local member = require "dqlite.member"
 local open = require "dqlite.open"
 local options = require "dqlite.options"
 local process = require "dqlite.process"
+local reach = require "dqlite.reach"
 local read_store = require "dqlite.store_reading"
 local outcome = require "dqlite.search_outcome"
 local pools = require "dqlite.pool"
-local routes = require "dqlite.routes"
-local searches = require "dqlite.search"
 local stores = require "dqlite.store"
 local watches = require "dqlite.watch"
 local wheres = require "dqlite.where"
@@ -31,7 +29,6 @@ Cluster.__index = Cluster
 Cluster.__name = "dqlite.cluster"
 
 local FRESH = 30 -- seconds that what is known of the nodes is good for
-local PAUSE = 0.02 -- seconds after a leader was found that could not be reached
 
 local function new(where, settings)
   local store, lone = wheres.store(where)
@@ -39,12 +36,13 @@ local function new(where, settings)
     settings = settings,
     process = process.current(), -- that it belongs to
     store = store,
-    lone = lone, -- is it the address of one node, and nothing is known of others?
+    lone = lone, -- the address, where it is one node's alone
     loop = nil, -- from the first use on
     watch = nil, -- likewise, where the loop can do that
     observer = events.of(settings) or events.none,
     pools = setmetatable({}, { __mode = "k" }), -- those of it, as keys
     leader_name = nil, -- of the node that led last, as far as is known
+    leaders = leaders.of(settings, where), -- what all workers of nginx know of that
     listed = nil, -- the nodes, as the store has said
     members = nil, -- as one of them has said
     learned = -math.huge, -- when
@@ -117,6 +115,7 @@ end
 local function lead(self, name)
   local before = self.leader_name
   self.leader_name = name
+  if self.leaders then self.leaders:changed(before, name) end
   if before ~= name then self.observer:leader_changed(before, name) end
 end
 
@@ -134,6 +133,20 @@ end
 function Cluster:forget(name, surely)
   if self.leader_name == name then lead(self, nil) end
   for pool in pairs(self.pools) do dropping.leader_lost(pool, name, surely) end
+end
+
+--- Whom to dial before a search.
+-- @treturn string|nil a name
+function Cluster:presumed_leader()
+  local shared = self.leaders and self.leaders:current()
+  if shared then self.leader_name = shared end
+  return self.leader_name or self.lone or nil
+end
+
+--- A node that is no leader names another one: it is asked first.
+-- @tparam string name
+function Cluster:hint(name)
+  if member.address(name) then self.leader_name = name end
 end
 
 --- The nodes or their roles were changed: what was known is asked for again.
@@ -163,6 +176,8 @@ end
 -- one, and where nobody can wait.
 -- @tparam table settings
 function Cluster:bind(settings)
+  local is_nginx = not self.loop and loops.is_nginx(settings.loop)
+  if is_nginx then self.process = process.current() end -- it may be made before the workers
   process.check(self.process, "the cluster", "make one in this process, after the fork")
   if self.closed then errors.misuse("the cluster is closed") end
   if settings.direct then
@@ -178,42 +193,8 @@ function Cluster:bind(settings)
   if loop.start then self.watch = watches.new(self, loop, self.settings) end
 end
 
--- One that is left over without coroutines has run out of memory.
-local function current_search(self, settings, opens)
-  local search = self.search
-  if search and search.inline and search.running then self.search = nil end
-  self.search = self.search or searches.new(self, self.loop, settings, opens)
-  return self.search
-end
-
-local function dial_session(self, name, address, settings, deadline)
-  local link, err = links.new(address, settings, name)
-  if not link then return nil, err end
-  local function give_up() link:close() end
-  local opened, failed =
-    guarded(give_up, open.session, link, settings, deadline, self:wants_members())
-  if opened then return link end
-  return nil, failed
-end
-
-local function dial_asking(name, address, settings, loop, deadline)
-  local asker = askers.new(settings, name, address)
-  local leader, is_self = asker:ask(math.min(deadline, loop.now() + settings.connect_timeout))
-  if leader and is_self then return asker:take() end
-  asker:close()
-  if leader then return nil, errors.new { kind = "not_leader", message = "it leads no more" } end
-  return nil, is_self
-end
-
--- Those who have shared a search dial the leader that it has found.
-local function dial(self, name, settings, opens, deadline)
-  local address, err = routes.find(settings, name)
-  if not address then return nil, err end
-  if not opens then return dial_asking(name, address, settings, self.loop, deadline) end
-  local link, failed = dial_session(self, name, address, settings, deadline)
-  if link and link.members then self:learn(link.members) end
-  return link, failed
-end
+--- A link to the leader: `reach(settings, opens, deadline, limits)`, see dqlite.reach.
+Cluster.reach = reach
 
 --- Tells the store what was learned, if it is to be told. That it fails is no error
 -- of the call that has learned it: `refresh_error`.
@@ -222,39 +203,6 @@ function Cluster:save()
   self.unsaved = false
   local _
   _, self.refresh_error = stores.write(self.store, self.members)
-end
-
--- Looks for the leader once more, after a pause, if there is time for it.
-local function again(self, leader, deadline)
-  local pause = loops.jitter(PAUSE)
-  self:forget(leader)
-  if self.loop.now() + pause >= deadline then return false end
-  local broken = loops.pause(self.loop, pause)
-  if broken then errors.misuse(broken) end
-  return true
-end
-
-local FINAL = { sql = true, value = true, policy = true, protocol = true }
-
---- A link to the leader.
--- @tparam table settings from dqlite.options
--- @tparam boolean opens a session with its database; else nothing is opened
--- @tparam number deadline of the loop's now()
--- @treturn table|nil
--- @treturn table|nil the error
-function Cluster:reach(settings, opens, deadline)
-  local link, leader, err
-  local refused = opens and open.refusal(settings)
-  if refused then return nil, refused end
-  repeat
-    link, leader, err = current_search(self, settings, opens):join(deadline, settings, opens)
-    if not link and not leader then return nil, err end
-    if not link then link, err = dial(self, leader, settings, opens, deadline) end
-  until link or FINAL[err.kind] or not again(self, leader, deadline)
-  if not link then return nil, err end
-  link.watch = self.watch
-  self:save()
-  return link
 end
 
 local function connect(self, settings)
@@ -277,12 +225,18 @@ function Cluster:connect(opts)
   return connect(self, settings)
 end
 
+-- Their names depend on the loop, which may be one of the options.
+local function pool_options(opts, loop)
+  if type(opts) == "table" and opts.loop ~= nil then loop = opts.loop end
+  return (loops.is_nginx(loop) and options.nginx_pool or options.pool)(opts)
+end
+
 --- Makes a pool of connections to the leader.
 -- @tparam[opt] table opts as of dqlite.create_pool, over those of the cluster
 -- @treturn table|nil a pool
 -- @treturn table|nil the error of the first connections (`min_size`)
 function Cluster:pool(opts)
-  local for_connections, own = options.pool(opts)
+  local for_connections, own = pool_options(opts, self.settings.loop)
   return pools.new(self, options.over(for_connections, self.settings), own)
 end
 
@@ -337,7 +291,7 @@ end
 --- Makes a pool (see dqlite.create_pool).
 function clusters.create_pool(where, opts)
   if getmetatable(where) == Cluster then return where:pool(opts) end
-  local for_connections, own = options.pool(opts)
+  local for_connections, own = pool_options(opts)
   local settings = options.cluster(for_connections)
   local wrong = wheres.problem(where)
   if wrong then return nil, wrong end

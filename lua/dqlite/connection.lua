@@ -13,6 +13,7 @@ local errors = require "dqlite.error"
 local exchange = require "dqlite.exchange"
 local features = require "dqlite.features"
 local helpers = require "dqlite.helpers"
+local keepalive = require "dqlite.keepalive"
 local loops = require "dqlite.loops"
 local many = require "dqlite.many"
 local pipeline = require "dqlite.pipeline"
@@ -28,6 +29,10 @@ Connection.__index = Connection
 Connection.__name = "dqlite.connection"
 
 local connection = { class = Connection }
+
+-- Texts that are remembered, unless an option says otherwise. What nginx keeps is a socket
+-- alone: nothing may be left prepared there.
+local STATEMENT_CACHE = 64
 
 -- What is known of the server and prepared there stays with the link.
 local function new(link, settings, observer, cache, prepare_schema, found)
@@ -74,7 +79,8 @@ end
 -- @treturn table
 function connection.new(link, settings, observer)
   link.observer = observer
-  return new(link, settings, observer, caches.new(settings.statement_cache), 1, {})
+  local size = settings.statement_cache or link.keeping and 0 or STATEMENT_CACHE
+  return new(link, settings, observer, caches.new(size), 1, keepalive.features(link))
 end
 
 --- The same connection as another object, for the next one who gets it from a pool.
@@ -346,6 +352,34 @@ function Connection:close()
   self.link:quit()
   if self.lease then self.lease.pool:give(self) end
   return true
+end
+
+--- Under nginx: gives the socket to nginx, for who connects next to the same node and
+-- database in this worker; the object cannot be used any more. Not where a transaction, a
+-- prepared statement or a result is left on it, nor after an error that has ended it: it
+-- is closed then.
+-- @tparam[opt] number idle seconds that it is kept without use; 0: for ever. Left out:
+-- lua_socket_keepalive_timeout of nginx.conf
+-- @tparam[opt] number size how many connections are kept, for who does it first; left
+-- out: lua_socket_pool_size
+-- @treturn true|nil
+-- @treturn table|nil the error
+function Connection:set_keepalive(idle, size)
+  keepalive.check(self, idle, size)
+  helpers.check_usable(self)
+  local kept, err = keepalive.give(self, idle, size)
+  connection.retire(self)
+  return kept, err
+end
+
+--- Under nginx: how often the socket was kept for somebody, 0 for a new one.
+-- @treturn number|nil
+-- @treturn table|nil the error of a connection that has ended
+function Connection:get_reused_times()
+  keepalive.check(self)
+  helpers.check_usable(self)
+  if not self.link:is_open() then return nil, self.link:ended() end
+  return self.link.stream:times_reused()
 end
 
 function Connection:__close()

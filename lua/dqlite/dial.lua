@@ -34,9 +34,10 @@ end
 -- @tparam number deadline of the loop's now()
 -- @tparam function hold called with a stream that is being connected, which can be
 -- closed then
+-- @tparam[opt] table keeping how nginx is to keep it
 -- @return a stream, or nil with the kind of the error and its reason
-return function(loop, dialler, address, deadline, hold)
-  if not dialler then return loop.connect(address, deadline, hold) end
+return function(loop, dialler, address, deadline, hold, keeping)
+  if not dialler then return loop.connect(address, deadline, hold, keeping) end
   local stream, kind, reason = dial_by(dialler, address, deadline)
   if stream or kind == "misuse" then return stream, kind, reason end
   return nil, kind, errors.visible(reason)

@@ -121,6 +121,21 @@ function exchange.read_riders(conn, finalizing, entry)
   if entry then exchange.read_prepared(conn, entry) end
 end
 
+--- Finalizes all that was prepared on a connection.
+-- @tparam table conn the connection, without a call under way
+-- @tparam number deadline of the loop's now()
+-- @treturn true|nil
+-- @treturn table|nil the error of a link that has ended
+function exchange.finalize_all(conn, deadline)
+  local link = conn.link
+  conn.cache:clear()
+  if not conn.cache.doomed[1] then return true end
+  conn.deadline, conn.sql, link.yields_rows = deadline, nil, false
+  exchange.read_riders(conn, (exchange.ride(conn)))
+  if link.stream then return true end
+  return nil, link:ended()
+end
+
 local function receive(conn, settings, known, read, limit)
   local answer, err
   if read then

@@ -6,6 +6,7 @@ local core = require "dqlite.core"
 local dial = require "dqlite.dial"
 local errors = require "dqlite.error"
 local finalizer = require "dqlite.finalizer"
+local leftovers = require "dqlite.leftovers"
 local loops = require "dqlite.loops"
 local process = require "dqlite.process"
 
@@ -15,10 +16,6 @@ Link.__index = Link
 local links = {}
 
 local current_process = process.current
-
--- What is read of an abandoned result before its connection is closed
--- instead, and how long a server that is sending one may be silent.
-local DRAIN_BYTES, DRAIN_SECONDS, SILENCE = 64 * 1024 * 1024, 5, 10
 
 -- Seconds between the beginnings of two calls after which the second has a look at
 -- the connection first. It costs a system call, which calls in a row do without.
@@ -37,9 +34,10 @@ end
 -- @tparam string address whom to dial
 -- @tparam table settings from dqlite.options
 -- @tparam[opt] string name that the cluster knows the node by, where it is another
+-- @tparam[opt] table keeping how nginx is to keep its socket (dqlite.keepalive)
 -- @treturn table|nil the link
 -- @treturn table|nil an error of kind "value" for a malformed address
-function links.new(address, settings, name)
+function links.new(address, settings, name, keeping)
   if type(address) ~= "string" then
     errors.misuse("an address is a string, not a " .. type(address))
   end
@@ -58,6 +56,7 @@ function links.new(address, settings, name)
     loop = loop,
     process = current_process(), -- that it belongs to
     dialler = settings.dial, -- the user's own
+    keeping = keeping,
     dialling = nil, -- the stream that is being connected
     watch = nil, -- minds the leader while an answer is overdue (dqlite.watch)
     observer = nil, -- is told of its end (dqlite.events)
@@ -89,7 +88,7 @@ end
 -- @treturn table|nil the error
 function Link:dial(deadline)
   local stream, kind, reason = dial(self.loop, self.dialler, self.address, deadline,
-    function(begun) self.dialling = begun end)
+    function(begun) self.dialling = begun end, self.keeping)
   self.dialling = nil
   if not stream then
     if kind == "misuse" then errors.misuse(reason) end
@@ -113,36 +112,16 @@ local function close_stream(self, stream)
   if stream.close_inherited then stream:close_inherited() end
 end
 
--- Reads the rest of what is on its way while the program goes on, and closes.
-local function drain_behind(self)
-  self.draining = true
-  self.loop.background(function()
-    pcall(self.drain, self)
-    self.draining = false
-    self:close()
-    if self.holder then self.holder:free(self.held) end
-  end)
-end
-
--- A result is on its way. To close now would leave 1.18 with a connection, and
--- with a write lock if it holds one, for ever (hazards.md, Waiting).
-local function abandon(self, cause)
-  self.cause = self.cause or cause
-  self.abandoned, self.stream, self.owner = self.stream, nil, nil
-  if not self.loop.background then return end
-  self.abandoned:interrupt(cause and cause.message
-    or "the connection was closed by another coroutine")
-  drain_behind(self)
-end
-
--- Are rows due that it would be wrong to leave to the server?
-local function has_rows_due(self)
-  return self.stream and self.yields_rows and self.core:awaits()
-end
-
 -- Is what is under way still here, every byte of it?
 local function is_unsent(self)
   return self.queued ~= nil and self.core:pending() == self.queued
+end
+
+-- A loop that cannot work behind the program's back leaves it to the next call. Where
+-- that would hold up a request of nginx it is not for a node that does not answer.
+local function is_worth_reading(self, kind)
+  if not leftovers.are_due(self) or self.overtaken and self.loop.detach then return false end
+  return kind == "timeout" or self.loop.background ~= nil
 end
 
 --- Ends the link for good. What is left of a result is read first: by the loop,
@@ -164,8 +143,8 @@ function Link:fail(kind, reason, about)
   end
   if self.watch then self.watch:lost(self, err) end
   if self.draining then return err end
-  if has_rows_due(self) and (kind == "timeout" or self.loop.background) then
-    abandon(self, err)
+  if is_worth_reading(self, kind) then
+    leftovers.abandon(self, err)
   else
     self:close(err)
   end
@@ -180,9 +159,13 @@ local function broken_wait(self, kind, reason, about)
   errors.misuse(reason)
 end
 
--- Waits by a method of the stream, "recv" or "send". What is overdue makes the
--- watch ask the other nodes meanwhile.
-local function exchange(self, stream, method, deadline)
+--- Waits by a method of the stream. What is overdue makes the watch ask the other nodes
+-- meanwhile.
+-- @param stream
+-- @tparam string method "recv" or "send"
+-- @tparam number deadline of the loop's now()
+-- @return as the method
+function Link:wait(stream, method, deadline)
   local watch, session = self.watch, self.core
   if not watch then return stream[method](stream, session, deadline) end
   local patience = self.loop.now() + watch.OVERDUE
@@ -220,7 +203,7 @@ function Link:reply(deadline, about)
     local method = detail > 0 and "send" or "recv"
     local done, kind, why
     if self.watch then
-      done, kind, why = exchange(self, stream, method, deadline)
+      done, kind, why = self:wait(stream, method, deadline)
     else -- the same, a call of Lua shorter
       done, kind, why = stream[method](stream, session, deadline)
     end
@@ -255,39 +238,40 @@ function Link:failure(about)
   return err
 end
 
--- One reply that nobody waits for, or some bytes of it; what was not sent stays
--- here. Returns its size, 0 when more is to come, or nil and why there is none.
-local function drop_reply(self, stream, deadline)
+--- Says to the end what was begun between two frames (dqlite.loop.cosocket), and reads
+-- the answers: nothing is on its way then.
+-- @tparam number deadline of the loop's now()
+-- @treturn true|nil
+-- @treturn table|nil the error
+function Link:settle(deadline)
   local session = self.core
-  local name, ended, detail = session:next()
-  if name == "FAILURE" then self.dropped = self:failure() end
-  if name then return detail end
-  if ended then return nil, detail end
-  local patience = math.min(deadline, self.loop.now() + SILENCE)
-  local done, _, reason = exchange(self, stream, "recv", patience)
-  return done and 0, reason
+  session:settle()
+  while session:owed() > 0 do
+    local name, failed, detail = session:next()
+    if name then return nil, self:fail("protocol", "a reply that nothing was asked for") end
+    if failed then return nil, self:fail(failed, detail) end
+    if session:owed() > 0 then
+      local method = detail > 0 and "send" or "recv"
+      local done, kind, reason = self:wait(self.stream, method, deadline)
+      if not done then return nil, broken_wait(self, kind, reason) end
+    end
+  end
+  return true
 end
 
---- Reads the rest of what is on its way and drops it. Up to a bound in bytes
--- and seconds; where the server may hold the write lock only silence ends it.
--- The error of a FAILURE in it is then `dropped`.
--- @tparam[opt] number limit deadline of whoever waits for this
+--- Gives the stream to nginx for who comes next; the link has ended then.
+-- @tparam[opt] number idle seconds
+-- @tparam[opt] number size
 -- @treturn true|nil
--- @treturn string|nil why something is left
-function Link:drain(limit)
-  local stream, bounded, size = self.stream or self.abandoned, not self.holds_lock, 0
-  local deadline = bounded and self.loop.now() + DRAIN_SECONDS or math.huge
-  if limit then deadline = math.min(deadline, limit) end
-  self.dropped = nil
-  while self.core:awaits() do
-    local more, why = drop_reply(self, stream, deadline)
-    if not more then return nil, why end
-    size = size + more
-    if bounded and size > DRAIN_BYTES then return nil, "it is too large to be read" end
-  end
-  if self.core:outstanding() == 0 then return true end
-  return nil, "not all that was asked for had left"
+-- @treturn string|nil why not
+function Link:keep(idle, size)
+  local stream = self.stream
+  self.stream, self.owner, self.watch = nil, nil, nil
+  self.core:close()
+  return stream:keep(idle, size)
 end
+
+Link.drain, Link.quit, Link.quit_holding = leftovers.drain, leftovers.quit, leftovers.quit_holding
 
 --- Closes the stream. Again does nothing.
 -- @tparam[opt] table cause the error that ended the link
@@ -304,50 +288,12 @@ function Link:close(cause)
   if stream and self.observer and not is_inherited(self) then self.observer:closed(self) end
 end
 
--- Closes where nothing runs behind the program's back: reads the rest itself,
--- unless it would have to take it from a call that is under way.
-local function quit_here(self, limit)
-  local stream = self.stream or self.abandoned
-  local free = not self.owner and not self.broken and loops.can_wait(self.loop)
-  if stream and self.yields_rows and free then
-    self:enter()
-    local drained = self:drain(limit)
-    if not drained and limit and self.loop.now() >= limit then return self:leave() end
-  end
-  self:close()
-end
-
---- Closes once no result is on its way any more; a loop that can do so reads it
--- behind the program's back. A call that waits in another coroutine ends with
--- "closed".
--- @tparam[opt] number limit deadline of a call that comes upon the end of the link:
--- what it has no time for is left to the next
-function Link:quit(limit)
-  if is_inherited(self) then return self:close() end
-  if not self.loop.background then return quit_here(self, limit) end
-  if has_rows_due(self) then abandon(self) end
-  if not self.draining then self:close() end
-end
-
---- The same for a link that takes a place: while a result is read behind the program's
--- back its connection is still there, and the place is freed afterwards. Not so where
--- another node leads by now: nobody there has the connection any more.
--- @tparam table holder its `free` is called then
--- @param held is given to that
--- @treturn boolean is it so?
-function Link:quit_holding(holder, held)
-  self:quit()
-  if not self.draining or self.overtaken then return false end
-  self.holder, self.held = holder, held
-  return true
-end
-
 --- Ends a link that its user has dropped without a word, from its finalizer.
 function Link:forsake()
   if not self.stream then return end
   if is_inherited(self) then return close_stream(self, self.stream) end
   self.loop.later_finalize(function()
-    if has_rows_due(self) then return abandon(self) end
+    if leftovers.are_due(self) then return leftovers.abandon(self) end
     self:close()
   end)
 end

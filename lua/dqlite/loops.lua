@@ -4,10 +4,14 @@
 local core = require "dqlite.core"
 local errors = require "dqlite.error"
 local inherited = require "dqlite.loop.inherited"
+local phases = require "dqlite.loop.phases"
 
 local loops = {}
 
 local running = coroutine.running
+local status = rawget(coroutine, "_status") or coroutine.status -- in nginx: of any request
+
+local in_nginx = phases.current() ~= nil
 
 --- The coroutine that runs; "main" outside of any.
 function loops.running()
@@ -17,12 +21,15 @@ end
 
 --- Will this coroutine never run again?
 function loops.is_dead(thread)
-  return thread ~= "main" and coroutine.status(thread) == "dead"
+  return thread ~= "main" and status(thread) == "dead"
 end
 
 -- luv keeps the coroutine that loads it as its own (before 1.50): callbacks would
 -- run on top of it, or after its death.
 local function load_luv()
+  if in_nginx then
+    errors.misuse("luv's loop cannot run inside of nginx: use ngx.thread.spawn and ngx.timer.at")
+  end
   if inherited.is_loop() then errors.misuse(inherited.REFUSAL) end
   if not rawget(coroutine, "isyieldable") then
     errors.misuse("the luv loop needs LuaJIT, or Lua 5.3 or later")
@@ -43,19 +50,37 @@ local function is_luv_running()
   return uv and uv.loop_mode and uv.loop_mode() ~= nil or false
 end
 
+-- In the init phase of nginx, before the workers start, only a call that blocks can wait.
+local function fitting(is_luv)
+  if in_nginx and phases.current() ~= "init" then return "nginx" end
+  return is_luv and loops.running() ~= "main" and "luv" or "blocking"
+end
+
+local function load_nginx()
+  if not in_nginx then errors.misuse(phases.refusal()) end
+  return require "dqlite.loop.nginx"
+end
+
 --- The loop that an option names, or that fits the place of the call.
--- @tparam[opt] string|table name as in api.md: "blocking", "luv" or a table of
--- one's own. Left out: luv in a coroutine while luv's loop runs, else blocking
+-- @tparam[opt] string|table name as in api.md: "blocking", "luv", "nginx" or a table of
+-- one's own. Left out: nginx in its workers, luv in a coroutine while luv's loop runs,
+-- else blocking
 -- @treturn table the loop
 function loops.select(name)
   if type(name) == "table" then return name end
-  local is_running = is_luv_running() -- and so luv is seen before a fork
-  if not name then
-    name = is_running and loops.running() ~= "main" and "luv" or "blocking"
-  end
+  local is_luv = is_luv_running() -- and so luv is seen before a fork
+  name = name or fitting(is_luv)
   if name == "luv" then return load_luv() end
   if name == "blocking" then return require "dqlite.loop.blocking" end
+  if name == "nginx" then return load_nginx() end
   errors.misuse(("option 'loop': \"%s\" is unsupported yet"):format(name))
+end
+
+--- Does an option, or its absence, stand for nginx?
+-- @tparam[opt] string|table name
+-- @treturn boolean
+function loops.is_nginx(name)
+  return in_nginx and (name == nil or name == "nginx")
 end
 
 --- Can a call wait here? A loop of one's own need not know.

@@ -86,15 +86,19 @@ local function head(lines, name, kind, help)
   lines[#lines + 1] = ("# TYPE %s %s"):format(name, kind)
 end
 
+-- nginx does not tell how many connections it keeps.
 local function add_connections(lines, stats, labels)
-  head(lines, "dqlite_pool_connections", "gauge", "Slots of the pool by what they are in.")
-  for _, state in ipairs { "idle", "in_use", "connecting" } do
-    lines[#lines + 1] = ("dqlite_pool_connections%s %d"):format(
-      label_text(labels, "state", state), stats[state])
+  if stats.idle then
+    head(lines, "dqlite_pool_connections", "gauge", "Slots of the pool by what they are in.")
+    for _, state in ipairs { "idle", "in_use", "connecting" } do
+      lines[#lines + 1] = ("dqlite_pool_connections%s %d"):format(
+        label_text(labels, "state", state), stats[state])
+    end
   end
   head(lines, "dqlite_pool_max_connections", "gauge", "Slots that there may be.")
   lines[#lines + 1] = ("dqlite_pool_max_connections%s %d"):format(
     label_text(labels), stats.max_size)
+  if not stats.waiting then return end
   head(lines, "dqlite_pool_waiting", "gauge", "Coroutines that wait for a connection.")
   lines[#lines + 1] = ("dqlite_pool_waiting%s %d"):format(label_text(labels), stats.waiting)
 end

@@ -7,6 +7,7 @@ local ask = require "dqlite.ask"
 local calls = require "dqlite.node_calls"
 local core = require "dqlite.core"
 local errors = require "dqlite.error"
+local keepalive = require "dqlite.keepalive"
 local links = require "dqlite.link"
 local loops = require "dqlite.loops"
 local routes = require "dqlite.routes"
@@ -15,12 +16,16 @@ local open = {}
 
 local FIRST_PAUSE, LONGEST_PAUSE = 0.02, 0.5 -- seconds between two attempts
 
+local accepted -- the last name that was found to be one
+
 --- Looks at what a session would be opened with, before anything is dialled.
 -- @tparam table settings from dqlite.options
 -- @treturn table|nil an error of kind "value" for a name that takes a server down
 function open.refusal(settings)
+  if settings.database == accepted then return nil end
   local sent, _, reason =
     core.session(settings.max_message_size):send("OPEN", { database = settings.database })
+  if sent then accepted = settings.database end
   if not sent then return errors.new { kind = "value", message = reason } end
 end
 
@@ -82,6 +87,14 @@ local function read_opened(link, deadline, wants_members)
   return true
 end
 
+-- Dials a link whose socket nginx may have kept: then the session is open already, and
+-- the first call finds out whether the node leads still.
+local function resume(link, settings, dialled)
+  local ok, failed = link:dial(dialled)
+  if not ok then return nil, failed end
+  return true, keepalive.resume(link, settings)
+end
+
 local function read_opening(link, settings, dialled, deadline, wants_members)
   local server, err = ask.message(link, dialled)
   if not server then return nil, err end
@@ -100,11 +113,15 @@ end
 -- @treturn table|nil the error: "no_leader", "not_leader" or another
 -- @treturn string|nil the leader's address, as the node names it
 function open.session(link, settings, deadline, wants_members)
+  local dialled = math.min(deadline, link.loop.now() + settings.connect_timeout)
+  local ok, failed, leader
+  if link.keeping then
+    ok, failed = resume(link, settings, dialled)
+    if not ok or failed then return ok, failed end
+  end
   local queued, refused = queue_opening(link, settings, wants_members)
   if not queued then return nil, refused end
-  local dialled =
-    math.min(deadline, link.loop.now() + settings.connect_timeout)
-  local ok, failed, leader = link:dial(dialled)
+  if not link.keeping then ok, failed = link:dial(dialled) end
   if ok then
     ok, failed, leader = read_opening(link, settings, dialled, deadline, wants_members)
   end

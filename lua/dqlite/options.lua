@@ -3,153 +3,71 @@
 
 local core = require "dqlite.core"
 local errors = require "dqlite.error"
+local must = require "dqlite.must"
 local policy = require "dqlite.policy"
 
 local options = {}
 
 local MIB = 1024 * 1024
 
--- ---- what a value must be: nil, or what it should have been ----
-
-local function seconds(value)
-  if type(value) ~= "number" or not (value > 0) then
-    return "a positive number of seconds"
-  end
-end
-
-local function seconds_or_none(value)
-  if type(value) ~= "number" or not (value >= 0) then
-    return "a number of seconds, 0 for none"
-  end
-end
-
-local function count_or_none(value)
-  if type(value) ~= "number" or value < 0 or value % 1 ~= 0 then
-    return "a whole number, 0 for none"
-  end
-end
-
-local function bytes(value)
-  if type(value) ~= "number" or value < 8 or value % 1 ~= 0 then
-    return "a whole number of bytes"
-  end
-end
-
-local function frame_bytes(value)
-  if bytes(value) or value > 1024 * MIB then
-    return "a whole number of bytes up to 1 GiB"
-  end
-end
-
-local function count(value)
-  if type(value) ~= "number" or value < 1 or value % 1 ~= 0 then
-    return "a positive whole number"
-  end
-end
-
-local function text(value)
-  if type(value) ~= "string" then return "a string" end
-end
-
-local function flag(value)
-  if type(value) ~= "boolean" then return "true or false" end
-end
-
-local function metatable(value)
-  if type(value) ~= "table" then return "a table" end
-end
-
-local function fn(value)
-  if type(value) ~= "function" then return "a function" end
-end
-
-local function redirect(value)
-  local _, wanted = policy.of(value)
-  return wanted
-end
-
-local function anything() end
-
-local function one_of(...)
-  local names = { ... }
-  return function(value)
-    for _, name in ipairs(names) do
-      if value == name then return nil end
-    end
-    return "one of \"" .. table.concat(names, "\", \"") .. "\""
-  end
-end
-
-local int64_policy = one_of("string", "cdata", "number", "string-all")
-
-local function int64(value)
-  if value == "cdata" and not rawget(_G, "jit") then
-    return "another policy: cdata needs LuaJIT"
-  end
-  return int64_policy(value)
-end
-
-local function loop(value)
-  if type(value) == "table" then
-    if value.connect and value.now and value.sleep then return nil end
-    return "a table with connect, now and sleep"
-  end
-  return one_of("blocking", "luv", "nginx", "cqueues")(value)
-end
-
 -- ---- the tables ----
 
 local CALL = {
-  timeout = seconds,
-  busy_timeout = seconds_or_none,
-  null = anything,
-  int64 = int64,
-  blobs = one_of("string", "wrap"),
-  dates = one_of("null", "raw"),
-  array_mt = metatable,
-  max_rows = count,
-  max_result_bytes = bytes,
-  row_types = flag,
+  timeout = must.seconds,
+  busy_timeout = must.seconds_or_none,
+  null = must.anything,
+  int64 = must.int64,
+  blobs = must.one_of("string", "wrap"),
+  dates = must.one_of("null", "raw"),
+  array_mt = must.metatable,
+  max_rows = must.count,
+  max_result_bytes = must.bytes,
+  row_types = must.flag,
 }
 
 local CONNECT = {
-  database = text,
-  connect_timeout = seconds,
-  statement_cache = count_or_none,
-  loop = loop,
-  max_message_size = frame_bytes,
-  direct = flag,
-  redirect = redirect,
-  dial = fn,
-  translate = fn,
-  on_event = fn,
-  slow_query = seconds,
+  database = must.text,
+  connect_timeout = must.seconds,
+  statement_cache = must.count_or_none,
+  loop = must.loop,
+  max_message_size = must.frame_bytes,
+  direct = must.flag,
+  redirect = must.redirect,
+  dial = must.fn,
+  translate = must.fn,
+  on_event = must.fn,
+  slow_query = must.seconds,
+  shared_dict = must.shared_dict,
 }
 for name, check in pairs(CALL) do CONNECT[name] = check end
 CONNECT.row_types = nil
 
-local CLUSTER = { refresh = flag }
+local CLUSTER = { refresh = must.flag }
 for name, check in pairs(CONNECT) do CLUSTER[name] = check end
 
 -- Beside those of a connection. What they say is for the pool alone.
 local POOL = {
-  min_size = count_or_none,
-  max_size = count,
-  acquire_timeout = seconds,
-  idle_timeout = seconds,
-  max_lifetime = seconds,
-  init = fn,
-  setup = fn,
-  retries = count_or_none,
-  multiplex = flag,
-  debug = flag,
+  min_size = must.count_or_none,
+  max_size = must.count,
+  acquire_timeout = must.seconds,
+  idle_timeout = must.seconds,
+  max_lifetime = must.seconds,
+  init = must.fn,
+  setup = must.fn,
+  retries = must.count_or_none,
+  multiplex = must.flag,
+  debug = must.flag,
 }
 
 -- Of the calls that fetch, give rows in several shapes, or one at a time.
 local SHAPES = {
-  fetch = { consistency = one_of("leader", "linearizable") },
-  rows = { consistency = one_of("leader", "linearizable"), arrays = flag, reuse = flag },
-  pipeline = { arrays = flag },
+  fetch = { consistency = must.one_of("leader", "linearizable") },
+  rows = {
+    consistency = must.one_of("leader", "linearizable"),
+    arrays = must.flag,
+    reuse = must.flag,
+  },
+  pipeline = { arrays = must.flag },
 }
 for shape, known in pairs(SHAPES) do
   for name, check in pairs(CALL) do known[name] = check end
@@ -159,21 +77,29 @@ end
 SHAPES.rows.max_rows, SHAPES.rows.max_result_bytes = nil, nil
 
 local TRANSACTION = {
-  mode = one_of("immediate", "deferred", "exclusive", "read"),
-  on_error = one_of("rollback", "commit"),
+  mode = must.one_of("immediate", "deferred", "exclusive", "read"),
+  on_error = must.one_of("rollback", "commit"),
 }
 
-local POOL_TRANSACTION = { retries = count_or_none }
+local POOL_TRANSACTION = { retries = must.count_or_none }
 for name, check in pairs(TRANSACTION) do POOL_TRANSACTION[name] = check end
 
-local ACQUIRE = { timeout = seconds }
+-- Where nginx keeps the connections.
+local NGINX_POOL = { backlog = must.count_or_none }
+for _, name in ipairs { "max_size", "acquire_timeout", "idle_timeout", "init", "setup",
+  "retries" } do
+  NGINX_POOL[name] = POOL[name]
+end
 
-local RETRY = { timeout = seconds, retries = count_or_none, loop = loop }
+local ACQUIRE = { timeout = must.seconds }
+
+local RETRY = { timeout = must.seconds, retries = must.count_or_none, loop = must.loop }
 
 -- Options that are known, and out of place.
 local ELSEWHERE = {
   tls = "is unsupported yet",
   consistency = "is for a fetch call",
+  backlog = "is for a pool under nginx",
 }
 
 options.DEFAULTS = {
@@ -181,7 +107,6 @@ options.DEFAULTS = {
   timeout = 15,
   connect_timeout = 2,
   busy_timeout = 5,
-  statement_cache = 64,
   int64 = "string",
   blobs = "string",
   dates = "null",
@@ -192,6 +117,8 @@ options.DEFAULTS = {
   row_types = false,
   slow_query = 1,
 }
+
+options.NGINX_POOL_DEFAULTS = { max_size = 10, backlog = 1000, idle_timeout = 300, retries = 3 }
 
 options.POOL_DEFAULTS = {
   min_size = 1,
@@ -258,6 +185,7 @@ local function copy(from)
     redirect = from.redirect, -- a function
     refresh = from.refresh,
     reuse = from.reuse,
+    shared_dict = from.shared_dict,
     row_types = from.row_types,
     slow_query = from.slow_query,
     statement_cache = from.statement_cache,
@@ -306,7 +234,7 @@ end
 local function split(given)
   local for_connections, own = {}, {}
   for name, value in pairs(given) do
-    local into = POOL[name] and own or for_connections
+    local into = (POOL[name] or NGINX_POOL[name]) and own or for_connections
     into[name] = value
   end
   return for_connections, own
@@ -326,6 +254,30 @@ function options.pool(given)
   if own.min_size > own.max_size then
     if given.min_size then errors.misuse("option 'min_size' must not exceed 'max_size'") end
     own.min_size = own.max_size
+  end
+  return for_connections, own
+end
+
+-- Options of a pool that mean nothing where nginx keeps the connections.
+local function check_nginx_pool(given)
+  for name in pairs(given) do
+    if POOL[name] and not NGINX_POOL[name] or name == "statement_cache" then
+      errors.misuse(("option '%s' means nothing under nginx, which keeps the connections itself:"
+        .. " max_size, backlog and idle_timeout are what it can do"):format(name))
+    end
+  end
+end
+
+--- The options of a pool under nginx. Raises as `connect`.
+-- @tparam[opt] table given the user's options
+-- @return as options.pool
+function options.nginx_pool(given)
+  if given ~= nil and type(given) ~= "table" then check(given, POOL) end
+  check_nginx_pool(given or {})
+  local for_connections, own = split(given or {})
+  check(own, NGINX_POOL)
+  for name, value in pairs(options.NGINX_POOL_DEFAULTS) do
+    if own[name] == nil then own[name] = value end
   end
   return for_connections, own
 end

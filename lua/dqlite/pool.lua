@@ -9,7 +9,6 @@
 -- @module dqlite.pool
 
 local checkout = require "dqlite.checkout"
-local dropping = require "dqlite.dropping"
 local errors = require "dqlite.error"
 local events = require "dqlite.events"
 local loops = require "dqlite.loops"
@@ -19,40 +18,14 @@ local options = require "dqlite.options"
 local pool_calls = require "dqlite.pool_calls"
 local process = require "dqlite.process"
 local new_multiplexer = require "dqlite.multiplex".new
-local new_slots = require "dqlite.slots".new
+local nginx_source = require "dqlite.source_nginx"
+local slot_source = require "dqlite.source_slots"
 
 local Pool = {}
 Pool.__index = Pool
 Pool.__name = "dqlite.pool"
 
 local pools = {}
-
--- ---- making one ----
-
--- The first connections, at once where the loop can do that.
-local function warm_up(self, deadline)
-  local missing, failure, raised = self.own.min_size, nil, nil
-  local done = loops.cond(self.loop)
-  local function add()
-    local ok, added, err = pcall(checkout.add, self, deadline)
-    if not ok then raised = raised or { added } end
-    if not added then failure = failure or err end
-    missing = missing - 1
-    done:signal()
-  end
-  if missing == 1 or not self.loop.start then
-    while missing > 0 and not failure and not raised do add() end
-  else
-    for _ = 1, missing do self.loop.start(add) end
-    while missing > 0 do
-      local _, kind, reason = done:wait()
-      if kind == "misuse" then raised, missing = { reason }, 0 end
-    end
-  end
-  if raised then self:close(0) end
-  if raised then error(raised[1], 0) end
-  return failure
-end
 
 --- Makes a pool (see dqlite.create_pool).
 -- @tparam table cluster
@@ -70,30 +43,21 @@ function pools.new(cluster, settings, own)
     own = own,
     meter = meter,
     observer = events.new(settings.on_event, settings.slow_query, meter),
-    slots = nil, -- of dqlite.slots
+    source = loops.is_nginx(settings.loop) and nginx_source or slot_source,
+    slots = nil, -- of dqlite.slots, where the pool itself keeps connections
     multiplexer = nil, -- of dqlite.multiplex
     patience = own.acquire_timeout or settings.timeout, -- seconds that an acquire may take
   }, Pool)
-  self.slots = new_slots(own.max_size, function(slot) dropping.drop(self, slot) end)
+  local failure = self.source.begin(self)
+  if failure then return nil, failure end
   if own.multiplex then self.multiplexer = new_multiplexer(self) end
-  cluster.pools[self] = true
-  if own.min_size == 0 then return self end
-  self:bind()
-  local failure = warm_up(self, self.loop.now() + self.patience)
-  if not failure then return self end
-  self:close(0)
-  return nil, failure
+  return self
 end
 
 --- Binds it to a loop at its first use. Raises on another one, and where nobody can
 -- wait.
 function Pool:bind()
-  process.check(self.process, "the pool", "make one in this process, after the fork")
-  self.cluster:bind(self.settings)
-  if self.slots.has_left then dropping.reclaim(self) end
-  if self.loop then return end
-  self.slots:bind(self.cluster.loop)
-  self.loop = self.cluster.loop
+  self.source.bind(self)
 end
 
 -- ---- connections ----
@@ -113,14 +77,15 @@ end
 function Pool:acquire(opts)
   local patience = options.acquire(opts).timeout or self.patience
   self:bind()
-  dropping.sweep(self)
-  local slot, err = checkout.take(self, self.loop.now() + patience)
-  if not slot then return nil, err end
-  local conn = checkout.lease(self, slot, false)
+  local source = self.source
+  source.sweep(self)
+  local taken, err = source.take(self, self.loop.now() + patience)
+  if not taken then return nil, err end
+  local conn = source.lease(self, taken, false)
   if not self.own.setup and not self.own.debug then return conn end
   local ok, ready, failed = pcall(set_up, self, conn)
   if ok and ready then return conn end
-  pcall(checkout.give, self, conn, false)
+  pcall(source.give, self, conn, false)
   if not ok then error(ready, 0) end
   return nil, failed
 end
@@ -128,11 +93,11 @@ end
 --- Takes a connection back: see Connection:release.
 -- @tparam table conn
 function Pool:give(conn)
-  checkout.give(self, conn, false)
+  self.source.give(self, conn, false)
 end
 
 local function give_back(self, conn, ok, ...)
-  local back, err = pcall(checkout.give, self, conn, false)
+  local back, err = pcall(self.source.give, self, conn, false)
   if not ok then error((...), 0) end
   if not back then error(err, 0) end
   return ...
@@ -196,12 +161,8 @@ for name, shortcut in pairs(pool_calls.shortcuts) do Pool[name] = shortcut end
 -- `leaks`, `leader_changes`, `retries`, `queries`, `query_errors`; `latency` of the
 -- calls, a histogram: `count`, `sum` (seconds), and buckets with `le` and `count`
 function Pool:stats()
-  local slots = self.slots
-  if slots.has_left and not process.is_inherited(self.process) then dropping.reclaim(self) end
   local stats = self.meter:snapshot()
-  stats.size, stats.max_size, stats.min_size = slots.size, slots.most, self.own.min_size
-  stats.idle, stats.in_use, stats.waiting = slots.idle_count, slots.used_count, slots.waiting
-  stats.connecting = slots.size - slots.idle_count - slots.used_count
+  self.source.add_stats(self, stats)
   return stats
 end
 
@@ -212,23 +173,6 @@ function Pool:metrics(labels)
   return metrics.text(self:stats(), labels)
 end
 
--- In a process that was forked since: descriptors are closed, nothing else happens.
-local function close_inherited(self)
-  self.slots.closed = true
-  for slot in pairs(self.slots.all) do
-    if slot.link then slot.link:close() end
-  end
-  return true
-end
-
--- In use, and on the way there or back: in `init`, or while it is rolled back. Who is at
--- that gives the slot back.
-local function cut_all(self)
-  for slot in pairs(self.slots.all) do
-    if slot.link then slot.link:fail("closed", "the pool was closed") end
-  end
-end
-
 --- Closes. Who waits for a connection gets an error; connections in use are waited for,
 -- and closed when the time is over, or where nothing can wait. Again waits, too.
 -- @tparam[opt] number timeout seconds (`timeout` of the connections)
@@ -237,17 +181,7 @@ function Pool:close(timeout)
   if timeout ~= nil and (type(timeout) ~= "number" or not (timeout >= 0)) then
     errors.misuse("close takes a number of seconds")
   end
-  if process.is_inherited(self.process) then return close_inherited(self) end
-  local slots = self.slots
-  slots:close()
-  dropping.drop_all(self)
-  if slots.size == 0 then return true end
-  local deadline = self.loop.now() + (timeout or self.settings.timeout)
-  if self.loop.now() < deadline and loops.can_wait(self.loop) then
-    local _, kind, reason = slots:wait_empty(deadline)
-    if kind == "misuse" then errors.misuse(reason) end
-  end
-  cut_all(self)
+  self.source.close(self, timeout or self.settings.timeout)
   return true
 end
 
@@ -257,13 +191,12 @@ end
 
 --- Is it open?
 function Pool:is_open()
-  return not self.slots.closed
+  return not self.source.is_closed(self)
 end
 
 function Pool:__tostring()
-  local slots = self.slots
-  return ("dqlite pool (%s, %d of %d connections, %d in use)"):format(
-    slots.closed and "closed" or "open", slots.size, slots.most, slots.used_count)
+  return ("dqlite pool (%s, %s)"):format(self:is_open() and "open" or "closed",
+    self.source.describe(self))
 end
 
 return pools

@@ -4,7 +4,6 @@
 
 local checkout = require "dqlite.checkout"
 local connection = require "dqlite.connection"
-local dropping = require "dqlite.dropping"
 local errors = require "dqlite.error"
 local helpers = require "dqlite.helpers"
 local options = require "dqlite.options"
@@ -19,7 +18,7 @@ local Connection = connection.class
 
 -- What `setup` has seen is not used again as the same object.
 local function finish(pool, conn, ok, ...)
-  local back, err = pcall(checkout.give, pool, conn, not pool.own.setup)
+  local back, err = pcall(pool.source.give, pool, conn, not pool.own.setup)
   if not ok then error((...), 0) end
   if not back then error(err, 0) end
   return true, ...
@@ -33,9 +32,9 @@ end
 
 -- Answers first whether there was a connection.
 local function attempt(pool, deadline, method, ...)
-  local slot, err = checkout.take(pool, deadline)
-  if not slot then return false, nil, err end
-  local conn = checkout.lease(pool, slot, true)
+  local taken, err = pool.source.take(pool, deadline)
+  if not taken then return false, nil, err end
+  local conn = pool.source.lease(pool, taken, true)
   conn.limit = deadline
   if pool.own.setup then return finish(pool, conn, pcall(set_up, pool, conn, method, ...)) end
   return finish(pool, conn, pcall(method, conn, ...))
@@ -50,7 +49,7 @@ end
 -- can be made is the answer, unless one was lost in the middle of the call.
 local function run(pool, seconds, may_repeat, try, ...)
   pool:bind()
-  dropping.sweep(pool)
+  pool.source.sweep(pool)
   local deadline, tries, was_lost = pool.loop.now() + seconds, 0, false
   while true do
     tries = tries + 1

@@ -85,6 +85,7 @@ end
 
 -- The session is for one of those who want the same; the others dial the leader.
 local function hand_out(self, link)
+  if self.loop.detach then return link:close() end -- it is of use here alone
   for _, waiter in ipairs(self.waiters) do
     if outcome.suits(self, waiter) then
       waiter.link = link
@@ -341,7 +342,8 @@ function Search:join(deadline, settings, opens)
       self.running = true
       guarded(self, search, self)
     end
-    if self.inline then begin() else self.loop.start(begin) end
+    local run_beside = self.loop.detach or self.loop.start
+    if self.inline then begin() else run_beside(begin) end
     self.running = true -- also what has not begun yet
   end
   wait(self, waiter)

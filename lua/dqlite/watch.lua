@@ -6,6 +6,7 @@
 -- @module dqlite.watch
 
 local askers = require "dqlite.asker"
+local keepalive = require "dqlite.keepalive"
 local loops = require "dqlite.loops"
 local routes = require "dqlite.routes"
 
@@ -137,7 +138,12 @@ local function begin(self)
     count = 0,
   }
   self.round = round
-  for _, name in ipairs(self.cluster:names()) do mind(self, round, name) end
+  local function mind_all()
+    for _, name in ipairs(self.cluster:names()) do
+      if not round.over then mind(self, round, name) end
+    end
+  end
+  if self.loop.detach then self.loop.detach(mind_all) else mind_all() end
 end
 
 -- ---- for links ----
@@ -160,6 +166,7 @@ end
 -- @tparam table link
 -- @tparam table err
 function Watch:lost(link, err)
+  if link.keeping and err.kind == "not_leader" then keepalive.distrust(link.keeping) end
   self.cluster:forget(link.name, err.kind == "not_leader")
 end
 

@@ -41,11 +41,11 @@ end
 --- The store that it stands for.
 -- @param where without a problem
 -- @treturn table a store
--- @treturn boolean is it the address of one node?
+-- @treturn string|boolean the address, where it is one node's alone
 function wheres.store(where)
   local list = list_of(where)
   if not list then return where, false end
-  return stores.memory(list), type(where) == "string"
+  return stores.memory(list), type(where) == "string" and where
 end
 
 --- What is the same for the same addresses.

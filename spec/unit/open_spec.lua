@@ -181,7 +181,8 @@ describe("options of connect", function()
 
   it("that come later say so", function()
     assert.matches("'tls' is unsupported", raised { tls = {} })
-    assert.matches("\"nginx\" is unsupported", raised { loop = "nginx" })
+    assert.matches("\"cqueues\" is unsupported", raised { loop = "cqueues" })
+    assert.matches("needs nginx", raised { loop = "nginx" })
   end)
 
   it("with nonsensical values raise with their name", function()

@@ -6,16 +6,22 @@
 local core = require "dqlite.core"
 local dial = require "dqlite.loop.dial"
 local inherited = require "dqlite.loop.inherited"
+local phases = require "dqlite.loop.phases"
 local turns = require "dqlite.loop.turns"
 
 local blocking = { name = "blocking" }
+
+local in_nginx = phases.current() ~= nil
 
 --- Seconds of a clock that never goes back.
 blocking.now = core.now
 
 --- Why nobody may wait here, in words: a call that blocks would freeze a luv
--- loop that runs. nil where it may.
+-- loop that runs, and a worker of nginx. nil where it may.
 function blocking.refusal()
+  if in_nginx and phases.is_serving() then
+    return "a blocking call would stall the worker of nginx: leave out the option 'loop'"
+  end
   local uv = package.loaded.luv
   if uv and uv.loop_mode and uv.loop_mode() and not inherited.is_loop() then
     return "a blocking call would freeze the luv loop that is running: connect and call inside"

@@ -1,0 +1,157 @@
+--- Connections that nginx keeps from one request to the next. A socket that is given to
+-- it is open already for who gets it next, and nothing else of the connection goes
+-- along; so nothing may be left on it. A pool of sockets is one node's, one database's.
+-- @module dqlite.keepalive
+
+local core = require "dqlite.core"
+local errors = require "dqlite.error"
+local exchange = require "dqlite.exchange"
+
+local keepalive = {}
+
+local TIDY = 1 -- seconds for what has to be said before a socket is given back
+
+-- What a worker knows of the nodes, by address. What a node can do is asked anew on each
+-- new connection: it may have been started as another version since.
+local nodes = {}
+
+local function node_of(address)
+  local node = nodes[address]
+  if not node then
+    node = { losses = 0, features = {} }
+    nodes[address] = node
+  end
+  return node
+end
+
+--- How nginx is to keep a connection, for the loop's connect. After the node has said
+-- that it leads no more the sockets that are kept are left to end: another pool begins.
+-- @tparam string address of the node
+-- @tparam table settings from dqlite.options
+-- @tparam[opt] table limits `pool_size` and `backlog` of a pool
+-- @treturn table
+function keepalive.of(address, settings, limits)
+  local node = node_of(address)
+  local size, backlog = limits and limits.pool_size, limits and limits.backlog
+  local name = ("dqlite:%s:%s"):format(address, settings.database)
+  if size then name = ("%s:%d:%d"):format(name, size, backlog) end
+  if settings.direct then name = name .. ":direct" end
+  if node.losses > 0 then name = ("%s:%d"):format(name, node.losses) end
+  return { pool = name, pool_size = size, backlog = backlog, node = node }
+end
+
+--- The node leads no more, as it has said itself.
+-- @tparam table keeping from `of`
+function keepalive.distrust(keeping)
+  keeping.node.losses = keeping.node.losses + 1
+end
+
+--- Is the link's session open already, since nginx has kept its socket?
+-- @tparam table link that is dialled
+-- @treturn boolean
+function keepalive.is_open(link)
+  local stream = link.stream
+  return stream.times_reused ~= nil and stream:times_reused() > 0
+end
+
+--- Begins a session over a link's socket: one that is open already, or a new one.
+-- @tparam table link that is dialled
+-- @tparam table settings from dqlite.options
+-- @treturn boolean is it open?
+function keepalive.resume(link, settings)
+  if not keepalive.is_open(link) then
+    link.keeping.node.features = {}
+    return false
+  end
+  link.core = core.session(settings.max_message_size, true)
+  link.leader_name = link.name
+  return true
+end
+
+--- What the node at the other end can do, as far as it was asked.
+-- @tparam table link
+-- @treturn table
+function keepalive.features(link)
+  return link.keeping and link.keeping.node.features or {}
+end
+
+-- ---- giving back ----
+
+local function is_count(value)
+  return type(value) == "number" and value >= 1 and value % 1 == 0
+end
+
+--- Raises where nginx cannot keep a connection, and for values that make no sense.
+-- @tparam table conn
+-- @param[opt] idle seconds
+-- @param[opt] size
+function keepalive.check(conn, idle, size)
+  if conn.link.loop.name ~= "nginx" then
+    errors.misuse("nginx alone keeps connections: use a pool, or close it")
+  elseif conn.lease then
+    errors.misuse("the connection is of a pool: release it")
+  elseif idle ~= nil and not (type(idle) == "number" and idle >= 0) then
+    errors.misuse("set_keepalive takes a number of seconds")
+  elseif size ~= nil and not is_count(size) then
+    errors.misuse("set_keepalive takes a positive whole number of connections")
+  end
+end
+
+local function not_kept(conn, reason)
+  conn:close()
+  return nil, errors.new {
+    kind = "closed",
+    message = "the connection was closed, and not kept: " .. reason,
+    address = conn.address,
+    fatal = true,
+  }
+end
+
+-- What has been left on it that must not go to somebody else?
+local function problem(conn)
+  if conn.state.maybe_open then return "a transaction is open" end
+  if conn.live or conn.link.core:outstanding() > 0 then
+    return "a result was not read to its end"
+  end
+  if conn.statements and next(conn.statements) then return "a prepared statement is open" end
+end
+
+local function tidy(conn)
+  local deadline = conn.link.loop.now() + TIDY
+  local done, err = exchange.finalize_all(conn, deadline)
+  if done then done, err = conn.link:settle(deadline) end
+  return done, err
+end
+
+--- Gives a connection's socket back to nginx. Where anything is left on it, it is closed.
+-- @tparam table conn whose use is over
+-- @tparam[opt] number idle seconds that it is kept without use; 0: for ever
+-- @tparam[opt] number size how many are kept
+-- @treturn true|nil
+-- @treturn table|nil the error
+function keepalive.give(conn, idle, size)
+  local link = conn.link
+  local ready, err = link:check(TIDY)
+  if not ready then return nil, err end
+  local wrong = problem(conn)
+  if wrong then return not_kept(conn, wrong) end
+  ready, err = tidy(conn)
+  if not ready then return nil, err end
+  local kept, reason = link:keep(idle, size)
+  if kept then return true end
+  return not_kept(conn, reason)
+end
+
+--- The same for a connection of a pool: a transaction is rolled back, rows are read.
+-- @return as give
+function keepalive.give_back(conn, idle, size)
+  local link = conn.link
+  if link.owner or link.broken then
+    return nil, link:fail("closed", "it was given back to the pool in the middle of a call")
+  end
+  if not link:is_open() then return nil, link:ended() end
+  if not conn:is_clean() and not conn:reset() then return not_kept(conn, "it was not clean") end
+  return keepalive.give(conn, idle, size)
+end
+
+return keepalive

@@ -1,0 +1,128 @@
+--- The way to the leader of a cluster: a link to it, by the search that all share who
+-- look for it at the time. Where a socket belongs to who has opened it (nginx), the
+-- search only finds out who leads, and each dials for itself; a leader that is known
+-- is dialled at once.
+-- @module dqlite.reach
+
+local askers = require "dqlite.asker"
+local errors = require "dqlite.error"
+local guarded = require "dqlite.guarded"
+local keepalive = require "dqlite.keepalive"
+local links = require "dqlite.link"
+local loops = require "dqlite.loops"
+local open = require "dqlite.open"
+local routes = require "dqlite.routes"
+local searches = require "dqlite.search"
+
+local PAUSE = 0.02 -- seconds after a leader was found that could not be reached
+
+local FINAL = { sql = true, value = true, policy = true, protocol = true, pool = true }
+
+-- One that is left over without coroutines has run out of memory.
+local function current_search(cluster, settings, opens)
+  local search = cluster.search
+  if search and search.inline and search.running then cluster.search = nil end
+  cluster.search = cluster.search or searches.new(cluster, cluster.loop, settings, opens)
+  return cluster.search
+end
+
+-- The watch minds this link already while it is opened: who dials a leader that hangs
+-- waits for nothing else.
+local function new_link(cluster, name, address, settings, limits)
+  if not cluster.loop.detach then return links.new(address, settings, name) end
+  local link, err =
+    links.new(address, settings, name, keepalive.of(address, settings, limits))
+  if not link then return nil, err end
+  link.watch = cluster.watch
+  link:enter()
+  return link
+end
+
+local function dial_session(cluster, name, address, settings, deadline, limits)
+  local link, err = new_link(cluster, name, address, settings, limits)
+  if not link then return nil, err end
+  local function give_up() link:close() end
+  local opened, failed, leader =
+    guarded(give_up, open.session, link, settings, deadline, cluster:wants_members())
+  link:leave()
+  if opened then return link end
+  return nil, failed, leader
+end
+
+local function dial_asking(name, address, settings, loop, deadline)
+  local asker = askers.new(settings, name, address)
+  local leader, is_self = asker:ask(math.min(deadline, loop.now() + settings.connect_timeout))
+  if leader and is_self then return asker:take() end
+  asker:close()
+  if leader then return nil, errors.new { kind = "not_leader", message = "it leads no more" } end
+  return nil, is_self
+end
+
+-- Those who have shared a search dial the leader that it has found.
+local function dial(cluster, name, settings, opens, deadline, limits)
+  local address, err = routes.find(settings, name)
+  if not address then return nil, err end
+  if not opens then return dial_asking(name, address, settings, cluster.loop, deadline) end
+  local link, failed, leader = dial_session(cluster, name, address, settings, deadline, limits)
+  if link and link.members then cluster:learn(link.members) end
+  return link, failed, leader
+end
+
+-- Looks for the leader once more, after a pause, if there is time for it.
+local function again(cluster, leader, deadline)
+  local pause = loops.jitter(PAUSE)
+  cluster:forget(leader)
+  if cluster.loop.now() + pause >= deadline then return false end
+  local broken = loops.pause(cluster.loop, pause)
+  if broken then errors.misuse(broken) end
+  return true
+end
+
+-- Whom to dial without a search, where that brings no socket.
+local function presumed_leader(cluster)
+  if not cluster.loop.detach then return nil end
+  return cluster:presumed_leader()
+end
+
+-- Dials whom the cluster takes for the leader; it may name another one.
+local function dial_presumed(cluster, name, settings, opens, deadline, limits)
+  local link, err, leader = dial(cluster, name, settings, opens, deadline, limits)
+  if link then
+    cluster:found(name)
+    return link
+  end
+  if FINAL[err.kind] then return nil, err end
+  cluster:forget(name, leader ~= nil)
+  if leader then cluster:hint(leader) end
+  return nil
+end
+
+--- Reaches the leader.
+-- @tparam table cluster of dqlite.cluster, bound to its loop
+-- @tparam table settings from dqlite.options
+-- @tparam boolean opens a session with its database; else nothing is opened
+-- @tparam number deadline of the loop's now()
+-- @tparam[opt] table limits of the pool that nginx keeps (dqlite.keepalive)
+-- @treturn table|nil a link
+-- @treturn table|nil the error
+return function(cluster, settings, opens, deadline, limits)
+  local link, leader, err
+  local refused = opens and open.refusal(settings)
+  if refused then return nil, refused end
+  local presumed = presumed_leader(cluster)
+  if presumed then
+    link, err = dial_presumed(cluster, presumed, settings, opens, deadline, limits)
+    if link or err then return link, err end
+  end
+  local searched = opens and not cluster.loop.detach -- may the search open it?
+  repeat
+    link, leader, err =
+      current_search(cluster, settings, searched):join(deadline, settings, searched)
+    if not link and not leader then return nil, err end
+    if not link then link, err = dial(cluster, leader, settings, opens, deadline, limits) end
+  until link or FINAL[err.kind] or not again(cluster, leader, deadline)
+  if not link then return nil, err end
+  link.watch = cluster.watch
+  cluster:save()
+  return link
+end

@@ -1,0 +1,122 @@
+--- Where the connections of a pool come from under nginx: the pool is an object of the
+-- worker that holds none, nginx itself keeps them (dqlite.keepalive). That also limits
+-- how many there are, and lets calls wait for one.
+-- @module dqlite.source_nginx
+
+local checkout = require "dqlite.checkout"
+local connection = require "dqlite.connection"
+local errors = require "dqlite.error"
+local keepalive = require "dqlite.keepalive"
+local process = require "dqlite.process"
+
+local source = {}
+
+--- Begins: nothing is dialled before somebody needs it.
+function source.begin(pool)
+  pool.is_closed = false
+  pool.limits = { pool_size = pool.own.max_size, backlog = pool.own.backlog }
+end
+
+--- Binds the pool to a loop, see Pool:bind. It may have been made before the workers.
+function source.bind(pool)
+  if pool.loop then
+    process.check(pool.process, "the pool", "make one in this process, after the fork")
+  else
+    pool.process = process.current()
+  end
+  pool.cluster:bind(pool.settings)
+  pool.loop = pool.cluster.loop
+end
+
+local function closed_error()
+  return errors.new { kind = "pool", message = "the pool is closed" }
+end
+
+local function reach(pool, deadline)
+  local began = pool.loop.now()
+  local link, err = pool.cluster:reach(pool.settings, true, deadline, pool.limits)
+  if not link then
+    pool.observer:unconnected()
+    return nil, err
+  end
+  local is_new = link.stream:times_reused() == 0
+  if is_new then pool.observer:connected(link, pool.loop.now() - began) end
+  return link, is_new
+end
+
+-- A new one that the program's `init` does not want is of no use to anybody.
+local function set_up_new(pool, conn, deadline)
+  conn.limit = deadline
+  local ok, done, err = pcall(checkout.run_user, pool.own.init, conn)
+  conn.limit = false
+  if ok and done then return true end
+  conn:close()
+  if not ok then error(done, 0) end
+  return nil, err
+end
+
+--- Nothing is too old: nginx ends what was idle for too long.
+function source.sweep() end
+
+--- Takes a connection: one that nginx has kept, a new one, or the next that comes back.
+-- @tparam table pool
+-- @tparam number deadline of the loop's now()
+-- @treturn table|nil the connection
+-- @treturn table|nil the error
+function source.take(pool, deadline)
+  if pool.is_closed then return nil, closed_error() end
+  local link, is_new = reach(pool, math.min(deadline, pool.loop.now() + pool.patience))
+  if not link then return nil, is_new end
+  local conn = connection.new(link, pool.settings, pool.observer)
+  if is_new and pool.own.init then
+    local done, err = set_up_new(pool, conn, deadline)
+    if not done then return nil, err end
+  end
+  return conn
+end
+
+--- Begins its use.
+-- @treturn table the connection
+function source.lease(pool, conn)
+  conn.lease = { pool = pool, given = false }
+  pool.meter.acquires = pool.meter.acquires + 1
+  return conn
+end
+
+--- Ends its use: back to nginx, or closed where anything is left on it that a rollback
+-- does not end. Again does nothing.
+-- @tparam table pool
+-- @tparam table conn
+function source.give(pool, conn)
+  if conn.lease.given then return end
+  conn.lease.given = true
+  connection.retire(conn)
+  conn.limit = false
+  local ok, err = pcall(keepalive.give_back, conn, pool.own.idle_timeout, pool.own.max_size)
+  if not ok then
+    conn.link:close()
+    error(err, 0)
+  end
+end
+
+--- What there is, see Pool:stats: nginx does not tell how many connections it keeps.
+function source.add_stats(pool, stats)
+  stats.max_size = pool.own.max_size
+end
+
+--- Closes: nobody gets a connection any more. Those that nginx keeps end when they were
+-- idle for long enough.
+function source.close(pool)
+  pool.is_closed = true
+end
+
+function source.is_closed(pool)
+  return pool.is_closed
+end
+
+--- How many there are, in words.
+function source.describe(pool)
+  return ("%d connections at most, which nginx keeps"):format(pool.own.max_size)
+end
+
+return source
