@@ -70,6 +70,7 @@ lua_env := env $(addprefix -u ,$(versioned)) LUA_PATH='$(lua_path)' \
 run_lua := $(lua_env) $(LUA)
 
 support := spec/support
+comma := ,
 suites := $(support)/run_suites.sh
 check := $(support)/check.sh
 
@@ -350,10 +351,18 @@ LOOPS := $(or $(DQLITE_LOOP),blocking luv)
 test-live:
 	@$(foreach l,$(sort $(LUAS) $(if $(DQLITE_SERVERS),,lua5.4)),\
 	  $(MAKE) LUA=$l all &&) :
-	@$(suites) $(if $(DQLITE_SERVERS),,-j 4) \
-	  $(foreach loop,$(LOOPS),$(foreach l,$(LUAS),\
-	    'live, $l, $(loop)=DQLITE_LOOP=$(loop) $(support)/with_servers.sh \
-	      $(MAKE) specs SUITE=live LUA=$l'))
+	@$(suites) $(if $(DQLITE_SERVERS),,-j 4) $(live_suites)
+
+# Those on clusters take longest, and so come first.
+runs = $(foreach loop,$(LOOPS),$(LUAS:%=%,$(loop)))
+run_lua_of = $(firstword $(subst $(comma), ,$(1)))
+run_loop_of = $(lastword $(subst $(comma), ,$(1)))
+cluster_runs = $(if $(EVERYWHERE),$(runs),$(filter lua5.4$(comma)blocking luajit$(comma)luv,$(runs)))
+live_suite = '$(1), $(call run_lua_of,$(2)), $(call run_loop_of,$(2))=PART=$(1) \
+  DQLITE_LOOP=$(call run_loop_of,$(2)) $(support)/with_servers.sh \
+  $(MAKE) specs SUITE=live LUA=$(call run_lua_of,$(2))'
+live_suites = $(foreach r,$(cluster_runs),$(call live_suite,clusters,$r)) \
+  $(foreach r,$(runs),$(call live_suite,servers,$r))
 
 .PHONY: test-nginx
 ## make test-nginx  specs that ask an nginx with its Lua module, whose workers run

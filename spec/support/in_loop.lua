@@ -37,6 +37,10 @@ end
 local LUA = rawget(_G, "jit") and "LuaJIT" or "Lua 5.4"
 local USUAL_LOOP = LUA == "LuaJIT" and "luv" or "blocking"
 
+-- PART=clusters runs these files alone, PART=servers the others.
+local PART = os.getenv "PART"
+assert(not PART or PART == "clusters" or PART == "servers", "PART is neither clusters nor servers")
+
 local PATIENCE = 10 -- seconds; for what the loop still has to do behind a spec
 
 --- Runs a function where this run's calls wait: for programs of their own.
@@ -102,6 +106,9 @@ end
 
 -- Why a file is not run here, in words.
 local function reason_against(path)
+  if PART and (PART == "clusters") ~= (CLUSTERS[path] or false) then
+    return "not one of the " .. PART
+  end
   local only = ONLY[path]
   if only and only[1] ~= in_loop.name then
     return ("on the %s loop only: %s"):format(only[1], only[2])
@@ -114,7 +121,7 @@ end
 local function load_file(busted, file)
   local reason = reason_against(live_path(file))
   if reason then
-    print(("\n%s: %s"):format(file.name, reason))
+    if not PART then print(("\n%s: %s"):format(file.name, reason)) end
     return
   end
   if in_loop.name == "luv" then
