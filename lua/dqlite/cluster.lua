@@ -251,7 +251,13 @@ end
 
 local shared = setmetatable({}, { __mode = "k" }) -- loop -> key -> cluster
 
--- Connections to the same addresses know of each other, as long as one of them lives.
+-- Connections to the same addresses know of each other, as long as one of them lives;
+-- those of nginx hardly outlive a request.
+local function known_clusters(loop)
+  shared[loop] = shared[loop] or setmetatable({}, { __mode = not loop.detach and "v" or nil })
+  return shared[loop]
+end
+
 local function shared_cluster(where, settings)
   local key = wheres.key(where)
   if not key or settings.dial or settings.translate or settings.redirect
@@ -259,8 +265,8 @@ local function shared_cluster(where, settings)
     return new(where, settings)
   end
   local loop = loops.select(settings.loop)
-  shared[loop] = shared[loop] or setmetatable({}, { __mode = "v" })
-  local known = shared[loop]
+  if settings.shared_dict then key = key .. "\n" .. settings.shared_dict end
+  local known = known_clusters(loop)
   local cluster = known[key]
   if not cluster or process.is_inherited(cluster.process) then
     cluster = new(where, settings)

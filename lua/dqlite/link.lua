@@ -56,7 +56,7 @@ function links.new(address, settings, name, keeping)
     loop = loop,
     process = current_process(), -- that it belongs to
     dialler = settings.dial, -- the user's own
-    keeping = keeping,
+    keeping = keeping or nil,
     dialling = nil, -- the stream that is being connected
     watch = nil, -- minds the leader while an answer is overdue (dqlite.watch)
     observer = nil, -- is told of its end (dqlite.events)
@@ -172,7 +172,7 @@ function Link:wait(stream, method, deadline)
   if patience >= deadline then return stream[method](stream, session, deadline) end
   local done, kind, reason = stream[method](stream, session, patience)
   if done or kind ~= "timeout" then return done, kind, reason end
-  watch:begin(self)
+  watch:begin(self, deadline)
   done, kind, reason = stream[method](stream, session, deadline)
   watch:finish(self)
   return done, kind, reason

@@ -131,7 +131,8 @@ function open.session(link, settings, deadline, wants_members)
 end
 
 local function attempt(address, settings, deadline)
-  local link, err = links.new(address, settings)
+  local keeping = loops.select(settings.loop).detach and keepalive.of(address, settings)
+  local link, err = links.new(address, settings, nil, keeping)
   if not link then return nil, err end
   local ok, failed = open.session(link, settings, deadline)
   if ok then return link end

@@ -14,6 +14,7 @@ local source = {}
 --- Begins: nothing is dialled before somebody needs it.
 function source.begin(pool)
   pool.is_closed = false
+  pool.settings.loop = "nginx" -- wherever it is made
   pool.limits = { pool_size = pool.own.max_size, backlog = pool.own.backlog }
 end
 

@@ -34,7 +34,7 @@ function watches.new(cluster, loop, settings)
     cluster = cluster,
     loop = loop,
     settings = settings,
-    calls = setmetatable({}, { __mode = "k" }), -- the links whose answers are overdue
+    calls = setmetatable({}, { __mode = "k" }), -- deadlines by link, of overdue answers
     round = nil, -- the nodes that are asked because of them
   }, Watch)
 end
@@ -50,15 +50,16 @@ local function is_contradicted(round, leader)
   return false
 end
 
--- Is a call waiting there? Its coroutine may have been closed.
-local function is_waiting(link)
+-- Is a call waiting there? Its coroutine may have been closed, or never run again.
+local function is_waiting(self, link, deadline)
   return link:is_open() and link.owner ~= nil and not loops.is_dead(link.owner)
+    and self.loop.now() < deadline
 end
 
 local function judge(self, round, leader)
   if is_contradicted(round, leader) then return end
-  for link in pairs(self.calls) do
-    if link.leader_name ~= leader and is_waiting(link) then
+  for link, deadline in pairs(self.calls) do
+    if link.leader_name ~= leader and is_waiting(self, link, deadline) then
       self.cluster:found(leader)
       link:overtake(leader)
     end
@@ -78,8 +79,8 @@ local function stop(self)
 end
 
 local function is_needed(self)
-  for link in pairs(self.calls) do
-    if is_waiting(link) then return true end
+  for link, deadline in pairs(self.calls) do
+    if is_waiting(self, link, deadline) then return true end
     self.calls[link] = nil
   end
   return false
@@ -150,8 +151,9 @@ end
 
 --- An answer is overdue.
 -- @tparam table link
-function Watch:begin(link)
-  self.calls[link] = true
+-- @tparam number deadline of the loop's now(), of the call that waits
+function Watch:begin(link, deadline)
+  self.calls[link] = deadline
   if not self.round then begin(self) end
 end
 

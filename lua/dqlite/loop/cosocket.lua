@@ -41,10 +41,13 @@ local READ_MOST = 64 * 1024
 local PAGE = 4096
 
 --- A stream over a cosocket that is connected.
-function cosocket.stream(sock)
+-- @param sock
+-- @tparam boolean is_kept may it be given back to nginx?
+function cosocket.stream(sock, is_kept)
   return setmetatable({
     sock = sock,
     request = get_request(), -- the context that it belongs to
+    is_kept = is_kept,
     reused = sock:getreusedtimes(),
     fresh = true, -- nothing was received since the last send
     is_full = false, -- the last read filled nginx' buffer
@@ -290,8 +293,12 @@ end
 -- @treturn true|nil
 -- @treturn string|nil why not; it is closed then
 function Stream:keep(idle, size)
-  local kept, err = nil, "a light thread waits for it"
-  if not self.reader and not self.sender then
+  local kept, err
+  if not self.is_kept then
+    err = "it is of no pool"
+  elseif self.reader or self.sender then
+    err = "a light thread waits for it"
+  else
     kept, err = self.sock:setkeepalive(idle and milliseconds(idle), size)
   end
   if not kept then self:close() end

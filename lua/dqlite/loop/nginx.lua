@@ -90,6 +90,9 @@ local function target(address)
   return nil, nil, "nginx cannot connect to an abstract socket: use a path or a port"
 end
 
+-- Of who asks for no pool: nothing is ever given back to it, so all of it is new.
+local UNKEPT = { pool = "dqlite" }
+
 local function dial_to(sock, host, port, keeping)
   if port then return sock:connect(host, port, keeping) end
   return sock:connect(host, keeping)
@@ -110,9 +113,9 @@ function nginx.connect(address, deadline, hold, keeping) -- luacheck: ignore hol
   local sock = ngx.socket.tcp()
   local ms = cosocket.milliseconds(left)
   sock:settimeouts(ms, ms, ms)
-  local connected, err = dial_to(sock, host, port, keeping)
+  local connected, err = dial_to(sock, host, port, keeping or UNKEPT)
   if not connected then return connect_error(err, host) end
-  return cosocket.stream(sock)
+  return cosocket.stream(sock, keeping ~= nil)
 end
 
 return nginx
