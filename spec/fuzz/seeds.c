@@ -175,6 +175,28 @@ static void write_result(const struct vectors *vectors, size_t n)
   text_free(&stream);
 }
 
+/* A result with nudges in it, and what follows: another request or the end of
+ * what was nudged out. The numbers are those of spec/fuzz/session_fuzz.c. */
+static void write_nudges(const struct vectors *vectors)
+{
+  static const char *const frames[] = {"rows_small_part", "rows_small_last",
+                                       "server", "failure_syntax", "server"};
+  struct dqc_message query = make_request("QUERY_SQL");
+  struct dqc_message leader = make_request("LEADER");
+  uint8_t requests[] = {number_of(&query), 239, 226, number_of(&leader)};
+  struct text stream;
+  text_init(&stream);
+  for (size_t i = 0; i < sizeof frames / sizeof *frames; i++) {
+    text_add_bytes(&stream, vector_bytes(vectors_find(vectors, frames[i])));
+  }
+  struct dqc_bytes bytes = bytes_from(stream.s, stream.len);
+  write_session_seed("nudges_part", requests, 3, bytes);
+  write_session_seed("nudges_request", requests, 4, bytes);
+  requests[3] = 240;
+  write_session_seed("nudges_settled", requests, 4, bytes);
+  text_free(&stream);
+}
+
 /* ---- the files ---- */
 
 static void write_vectors(const char *path, int hostile)
@@ -195,6 +217,7 @@ static void write_vectors(const char *path, int hostile)
   if (!hostile && vector_direction(vectors.list) == DQC_TO_CLIENT) {
     write_conversations(&vectors);
     for (size_t n = 0; n <= 3; n++) write_result(&vectors, n);
+    write_nudges(&vectors);
   }
   vectors_free(&vectors);
 }

@@ -1,6 +1,7 @@
 /* A session: the same bytes give the same replies and the same end, however
  * they are cut, whether they are appended or read into the session's own room,
- * and whenever its requests were sent. One that ended stays so.
+ * and whenever its requests were sent. One that ended stays so. What it writes
+ * is whole requests, with the bytes that were nudged out in between.
  *
  * Input: how many requests are sent, and the number of each; how many cuts
  * there are, and the distance of each from the one before; the exponent of
@@ -17,6 +18,11 @@
 
 #define REQUESTS_MAX 15
 #define CUTS_MAX 31
+/* Of the numbers of requests: to nudge 1 to 16 bytes out, to settle. */
+#define NUDGE_FIRST 224
+#define SETTLE_FIRST 240
+#define SETTLE_LAST 247
+
 #define MEMORY_MORE ((size_t)1024 * 1024)
 
 struct plan {
@@ -37,6 +43,7 @@ struct run {
   enum way way;
   struct dqc_session session;
   size_t sent; /* of the requests; some were refused */
+  struct text written; /* what has left */
   struct text log;
   struct text names; /* of the columns of a result that is not over */
   int rc;
@@ -105,12 +112,56 @@ static void check_awaits(const struct dqc_session *session, int before)
 }
 
 /* Some of what is pending leaves, the end of a request or not. */
-static void let_leave(struct dqc_session *session, uint8_t share)
+static void let_leave(struct run *run, uint8_t share)
 {
+  struct dqc_session *session = &run->session;
   int before = dqc_session_awaits(session);
-  size_t pending = dqc_session_pending(session).len;
-  dqc_session_sent(session, pending * share / UINT8_MAX);
+  struct dqc_bytes pending = dqc_session_pending(session);
+  pending.len = pending.len * share / UINT8_MAX;
+  text_add_bytes(&run->written, pending);
+  dqc_session_sent(session, pending.len);
   check_awaits(session, before);
+}
+
+static void nudge(struct run *run, size_t n)
+{
+  struct dqc_session *session = &run->session;
+  size_t outstanding = dqc_session_outstanding(session);
+  size_t most = dqc_session_owed(session) + 1;
+  let_leave(run, UINT8_MAX);
+  while (n-- > 0) {
+    struct dqc_bytes byte = dqc_session_nudge(session);
+    HOLDS(byte.len == (outstanding ? 1 : 0));
+    if (byte.len == 0) return;
+    text_add_bytes(&run->written, byte);
+    dqc_session_nudged(session);
+    HOLDS(dqc_session_outstanding(session) == outstanding);
+    HOLDS(dqc_session_pending(session).len == 0);
+  }
+  HOLDS(dqc_session_owed(session) <= most);
+  check_awaits(session, 1);
+}
+
+static void settle(struct run *run)
+{
+  struct dqc_session *session = &run->session;
+  size_t outstanding = dqc_session_outstanding(session);
+  size_t owed = dqc_session_owed(session);
+  HOLDS(dqc_session_settle(session) == session->status);
+  HOLDS(dqc_session_outstanding(session) == outstanding);
+  HOLDS(dqc_session_owed(session) == owed);
+}
+
+static void act(struct run *run, uint8_t number)
+{
+  if (number >= NUDGE_FIRST && number < SETTLE_FIRST) {
+    nudge(run, (size_t)number - NUDGE_FIRST + 1);
+  } else if (number >= SETTLE_FIRST && number <= SETTLE_LAST) {
+    settle(run);
+  } else {
+    send_request(&run->session, number);
+    let_leave(run, number);
+  }
 }
 
 /* All at the start; or no earlier than they must: a session whose requests
@@ -120,9 +171,7 @@ static void send_requests(struct run *run)
   struct dqc_session *session = &run->session;
   while (run->sent < run->plan->request_count && !session->status) {
     if (run->way == SENT_LATE && dqc_session_outstanding(session) > 1) return;
-    uint8_t number = run->plan->requests[run->sent++];
-    send_request(session, number);
-    let_leave(session, number);
+    act(run, run->plan->requests[run->sent++]);
   }
 }
 
@@ -161,10 +210,12 @@ static int next_reply(struct run *run)
   struct dqc_reply reply;
   struct dqc_session *session = &run->session;
   size_t left = dqc_session_outstanding(session);
+  size_t owed = dqc_session_owed(session);
   int rc = dqc_session_next(session, &reply);
   HOLDS(rc == DQC_WANT_READ || rc == session->status);
   if (rc) return rc;
   HOLDS(left > 0);
+  HOLDS(dqc_session_owed(session) <= owed);
   HOLDS(dqc_session_outstanding(session) == left - (reply.last ? 1 : 0));
   check_awaits(session, 0);
   check_columns(run, &reply);
@@ -215,6 +266,27 @@ static void put_pieces(struct run *run)
   read_replies(run);
 }
 
+/* The version, whole requests, and the beginning of a LEADER. */
+static void check_written(struct run *run)
+{
+  struct dqc_frame frame;
+  size_t need;
+  struct text all;
+  text_init(&all);
+  text_add_bytes(&all, bytes_from(run->written.s, run->written.len));
+  text_add_bytes(&all, dqc_session_pending(&run->session));
+  struct dqc_bytes rest = bytes_from(all.s, all.len);
+  HOLDS((rest.len > 0) == run->session.greeted);
+  if (rest.len) rest = bytes_from(rest.ptr + 8, rest.len - 8);
+  while (!dqc_frame_next(rest, DQC_FRAME_MAX, &frame, &need)) {
+    HOLDS(dqc_layout_of(DQC_TO_SERVER, frame.type, frame.schema));
+    rest = bytes_from(rest.ptr + need, rest.len - need);
+  }
+  HOLDS(rest.len == run->session.nudged && rest.len < 16);
+  for (size_t i = 0; i < rest.len; i++) HOLDS(rest.ptr[i] == (i == 0));
+  text_free(&all);
+}
+
 static void converse(struct run *run, enum way way, const struct plan *plan)
 {
   memset(run, 0, sizeof *run);
@@ -223,6 +295,7 @@ static void converse(struct run *run, enum way way, const struct plan *plan)
   dqc_session_init(&run->session, dqc_alloc_default, plan->max_message);
   send_requests(run);
   put_pieces(run);
+  check_written(run);
   /* memory follows what came, not what a header announced */
   HOLDS(run->session.in.size <= 4 * plan->stream.len + MEMORY_MORE);
 }
@@ -237,6 +310,8 @@ static void check_dead(struct dqc_session *session)
   HOLDS(reason != NULL && status < 0);
   HOLDS(dqc_session_send(session, &leader) == status);
   HOLDS(dqc_session_feed(session, bytes_of("x")) == status);
+  HOLDS(dqc_session_settle(session) == status);
+  HOLDS(dqc_session_nudge(session).len == 0);
   HOLDS(dqc_session_next(session, &reply) == status);
   dqc_session_fail(session, DQC_ECLOSED, "later");
   HOLDS(session->status == status && session->reason == reason);
@@ -257,6 +332,7 @@ static void check_same(struct run *one, struct run *other)
   if (other->sent < one->sent) return;
   HOLDS(dqc_session_outstanding(&one->session) ==
         dqc_session_outstanding(&other->session));
+  HOLDS(dqc_session_owed(&one->session) == dqc_session_owed(&other->session));
   HOLDS(fuzz_same(dqc_session_pending(&one->session),
                   dqc_session_pending(&other->session)));
 }
@@ -264,6 +340,7 @@ static void check_same(struct run *one, struct run *other)
 static void run_free(struct run *run)
 {
   dqc_session_free(&run->session);
+  text_free(&run->written);
   text_free(&run->log);
   text_free(&run->names);
 }
