@@ -143,20 +143,19 @@ const char *dqc_session_refusal(const struct dqc_message *message)
 }
 
 /* Bytes that came without a request for them would be taken for the answer to
- * the next one. One that is not complete asks for nothing yet. */
-static int check_quiet(struct dqc_session *session)
+ * the next one. `begun`: of the queue, what is not asked for yet. */
+static int check_quiet(struct dqc_session *session, size_t begun)
 {
-  size_t begun = session->nudged ? sizeof(struct expected) : 0;
   if (dqc_buf_len(&session->queue) > begun) return DQC_DONE;
   if (dqc_buf_len(&session->in) == session->current) return DQC_DONE;
   return fail(session, DQC_EPROTO, "a reply that nothing was asked for");
 }
 
-/* What must come before the next request. */
-static int put_before(struct dqc_session *session)
+/* The rest of the LEADER that was begun. */
+static int put_rest(struct dqc_session *session)
 {
-  if (!session->greeted) return dqc_put_u64(&session->out, DQC_VERSION);
-  if (!session->nudged) return DQC_DONE;
+  int rc = check_quiet(session, sizeof(struct expected));
+  if (rc) return rc;
   return dqc_buf_append(&session->out, LEADER + session->nudged,
                         sizeof LEADER - session->nudged);
 }
@@ -164,7 +163,9 @@ static int put_before(struct dqc_session *session)
 static int put_request(struct dqc_session *session,
                        const struct dqc_message *message)
 {
-  int rc = put_before(session);
+  int rc = DQC_DONE;
+  if (!session->greeted) rc = dqc_put_u64(&session->out, DQC_VERSION);
+  if (session->nudged) rc = put_rest(session);
   if (rc) return rc;
   return dqc_message_encode(&session->out, message, session->max_message);
 }
@@ -178,7 +179,7 @@ int dqc_session_send(struct dqc_session *session,
   uint8_t *room;
   if (session->status) return session->status;
   if (dqc_session_refusal(message)) return DQC_EVALUE;
-  int rc = check_quiet(session);
+  int rc = check_quiet(session, 0);
   if (rc) return rc;
   rc = dqc_buf_reserve(&session->queue, sizeof expected, &room);
   if (rc) return rc;
@@ -240,8 +241,7 @@ int dqc_session_settle(struct dqc_session *session)
   size_t before = dqc_buf_len(&session->out);
   if (session->status) return session->status;
   if (!session->nudged) return DQC_DONE;
-  int rc = check_quiet(session);
-  if (!rc) rc = put_before(session);
+  int rc = put_rest(session);
   if (rc) return rc;
   session->nudged = 0;
   session->encoded += dqc_buf_len(&session->out) - before;
@@ -355,7 +355,6 @@ static int next_reply(struct dqc_session *session, struct dqc_reply *reply,
   if (rc) return rc;
   session->in_result = !reply->last;
   if (reply->last) dqc_buf_consume(&session->queue, sizeof *expected);
-  session->owed -= expected->dropped;
   return DQC_DONE;
 }
 
@@ -363,10 +362,12 @@ int dqc_session_next(struct dqc_session *session, struct dqc_reply *reply)
 {
   struct expected expected;
   if (session->status) return session->status;
-  do {
+  for (;;) {
     int rc = next_reply(session, reply, &expected);
     if (rc) return rc;
-  } while (expected.dropped);
+    if (!expected.dropped) break;
+    session->owed--;
+  }
   reply->request = expected.request;
   reply->roles = expected.roles;
   return DQC_DONE;
