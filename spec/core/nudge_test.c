@@ -232,6 +232,8 @@ static void test_reply_stays(void)
   CHECK(memcmp(rows.ptr, v->bytes + v->len - rows.len - 8, rows.len) == 0);
   CHECK_EQ(dqc_session_owed(&dialog.session), dialog_leaders_of(1000));
   dialog_end(&dialog);
+  CHECK_EQ(dqc_session_settle(&dialog.session), DQC_DONE);
+  CHECK_EQ(dqc_session_pending(&dialog.session).len, 0);
 }
 
 int main(void)
