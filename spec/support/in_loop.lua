@@ -26,14 +26,18 @@ local ONLY = {
   ["spec/live/pool_waits_spec.lua"] = { "luv", "on another loop nothing runs at once" },
 }
 
--- Files about servers and clusters, which take long, and in which the Lua matters
+local function set_of_files(names)
+  local set = {}
+  for name in names:gmatch "%S+" do set["spec/live/" .. name .. "_spec.lua"] = true end
+  return set
+end
+
+-- Files about servers and clusters, and others that take long, in which the Lua matters
 -- little: in Lua 5.4 on the blocking loop, in LuaJIT on luv's. EVERYWHERE=1 runs them in
 -- both Luas on both loops, and so does make test-long.
-local CLUSTERS = {}
-for name in ([[admin behaviours_flip demo_cluster failover harness leader leader_trouble
-  linearizable pool_leader watch]]):gmatch "%S+" do
-  CLUSTERS["spec/live/" .. name .. "_spec.lua"] = true
-end
+local CLUSTERS = set_of_files [[admin behaviours_flip demo_cluster failover harness leader
+  leader_trouble linearizable pool_leader watch]]
+local LONG = set_of_files [[busy executemany fork large once returning rows_stream system_calls]]
 local LUA = rawget(_G, "jit") and "LuaJIT" or "Lua 5.4"
 local USUAL_LOOP = LUA == "LuaJIT" and "luv" or "blocking"
 
@@ -113,7 +117,8 @@ local function reason_against(path)
   if only and only[1] ~= in_loop.name then
     return ("on the %s loop only: %s"):format(only[1], only[2])
   end
-  if not CLUSTERS[path] or in_loop.name == USUAL_LOOP or os.getenv "EVERYWHERE" then return end
+  local is_long = CLUSTERS[path] or LONG[path]
+  if not is_long or in_loop.name == USUAL_LOOP or os.getenv "EVERYWHERE" then return end
   return ("in %s on the %s loop only, without EVERYWHERE=1"):format(LUA, USUAL_LOOP)
 end
 
@@ -158,7 +163,7 @@ local function wrap(busted)
 end
 
 local function check_paths()
-  for _, list in ipairs { ONLY, CLUSTERS } do
+  for _, list in ipairs { ONLY, CLUSTERS, LONG } do
     for path in pairs(list) do assert(io.open(path), "no such file: " .. path):close() end
   end
 end

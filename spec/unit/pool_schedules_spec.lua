@@ -6,7 +6,7 @@ local pool_schedule = require "spec.support.pool_schedule"
 local stderr = require "spec.support.stderr"
 local subprocess = require "spec.support.subprocess"
 
-local COUNT = tonumber(os.getenv "SCHEDULES" or 1000)
+local COUNT = tonumber(os.getenv "SCHEDULES" or 300)
 local FIRST = tonumber(os.getenv "SEED" or 1)
 
 -- A process of its own: the collector has little to look at there.
