@@ -28,13 +28,15 @@ end
 -- that it leads no more the sockets that are kept are left to end: another pool begins.
 -- @tparam string address of the node
 -- @tparam table settings from dqlite.options
--- @tparam[opt] table limits `pool_size` and `backlog` of a pool
+-- @tparam[opt] table limits of a pool: `pool_size`, `backlog`, and a `mark` where its
+-- connections are no others'
 -- @treturn table
 function keepalive.of(address, settings, limits)
   local node = node_of(address)
   local size, backlog = limits and limits.pool_size, limits and limits.backlog
   local name = ("dqlite:%s:%s"):format(address, settings.database)
   if size then name = ("%s:%d:%d"):format(name, size, backlog) end
+  if limits and limits.mark then name = name .. ":" .. limits.mark end
   if settings.direct then name = name .. ":direct" end
   if node.losses > 0 then name = ("%s:%d"):format(name, node.losses) end
   return { pool = name, pool_size = size, backlog = backlog, node = node }

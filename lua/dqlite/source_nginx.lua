@@ -11,11 +11,20 @@ local process = require "dqlite.process"
 
 local source = {}
 
---- Begins: nothing is dialled before somebody needs it.
+local begun = 0 -- pools
+
+--- Begins: nothing is dialled before somebody needs it. What `init` has made of a
+-- connection no other pool is to get.
 function source.begin(pool)
+  local own = pool.own
+  begun = begun + 1
   pool.is_closed = false
   pool.settings.loop = "nginx" -- wherever it is made
-  pool.limits = { pool_size = pool.own.max_size, backlog = pool.own.backlog }
+  pool.limits = {
+    pool_size = own.max_size,
+    backlog = own.backlog,
+    mark = own.init and ("init-%d"):format(begun),
+  }
 end
 
 --- Binds the pool to a loop, see Pool:bind. It may have been made before the workers.
