@@ -231,13 +231,19 @@ local function pool_options(opts, loop)
   return (loops.is_nginx(loop) and options.nginx_pool or options.pool)(opts)
 end
 
+-- A pool that is made in the init phase of nginx, where nobody can wait, is for the workers.
+local function for_workers(settings)
+  if loops.is_nginx(settings.loop) then settings.loop = "nginx" end
+  return settings
+end
+
 --- Makes a pool of connections to the leader.
 -- @tparam[opt] table opts as of dqlite.create_pool, over those of the cluster
 -- @treturn table|nil a pool
 -- @treturn table|nil the error of the first connections (`min_size`)
 function Cluster:pool(opts)
   local for_connections, own = pool_options(opts, self.settings.loop)
-  return pools.new(self, options.over(for_connections, self.settings), own)
+  return pools.new(self, for_workers(options.over(for_connections, self.settings)), own)
 end
 
 local function known_nodes(self)
@@ -298,7 +304,7 @@ end
 function clusters.create_pool(where, opts)
   if getmetatable(where) == Cluster then return where:pool(opts) end
   local for_connections, own = pool_options(opts)
-  local settings = options.cluster(for_connections)
+  local settings = for_workers(options.cluster(for_connections))
   local wrong = wheres.problem(where)
   if wrong then return nil, wrong end
   return pools.new(shared_cluster(where, settings), settings, own)
