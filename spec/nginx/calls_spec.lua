@@ -99,7 +99,8 @@ describe("a connection in a request", function()
 
   it("runs many: executemany, a pipeline, a script", function()
     local many, list, count, refused = with_conn [[
-      local many = assert(conn:executemany("INSERT INTO t VALUES (?, ?)", { { 10, "x" }, { 11, "y" } }))
+      local sets = { { 10, "x" }, { 11, "y" } }
+      local many = assert(conn:executemany("INSERT INTO t VALUES (?, ?)", sets))
       local list = assert(conn:pipeline { { "SELECT b FROM t WHERE a = ?", 10 },
         { "INSERT INTO t VALUES (12, 'z')" }, { "SELECT nonsense" } })
       local count = assert(conn:script "DELETE FROM t WHERE a = 10; DELETE FROM t WHERE a = 11")
