@@ -72,6 +72,7 @@ build = {
     ["dqlite.pool"] = "lua/dqlite/pool.lua",
     ["dqlite.pool_calls"] = "lua/dqlite/pool_calls.lua",
     ["dqlite.process"] = "lua/dqlite/process.lua",
+    ["dqlite.queue"] = "lua/dqlite/queue.lua",
     ["dqlite.reach"] = "lua/dqlite/reach.lua",
     ["dqlite.result"] = "lua/dqlite/result.lua",
     ["dqlite.retry"] = "lua/dqlite/retry.lua",

@@ -8,6 +8,7 @@ local connection = require "dqlite.connection"
 local errors = require "dqlite.error"
 local keepalive = require "dqlite.keepalive"
 local process = require "dqlite.process"
+local queues = require "dqlite.queue"
 
 local source = {}
 
@@ -19,10 +20,9 @@ function source.begin(pool)
   local own = pool.own
   begun = begun + 1
   pool.is_closed = false
-  pool.settings.loop = "nginx" -- wherever it is made
   pool.limits = {
     pool_size = own.max_size,
-    backlog = own.backlog,
+    backlog = 0, -- nginx is to say that all are in use, and the pool itself lets wait
     mark = own.init and ("init-%d"):format(begun),
   }
 end
@@ -35,7 +35,9 @@ function source.bind(pool)
     pool.process = process.current()
   end
   pool.cluster:bind(pool.settings)
+  if pool.loop then return end
   pool.loop = pool.cluster.loop
+  pool.queue = queues.new(pool.loop, pool.own.backlog)
 end
 
 local function closed_error()
@@ -68,14 +70,10 @@ end
 --- Nothing is too old: nginx ends what was idle for too long.
 function source.sweep() end
 
---- Takes a connection: one that nginx has kept, a new one, or the next that comes back.
--- @tparam table pool
--- @tparam number deadline of the loop's now()
--- @treturn table|nil the connection
--- @treturn table|nil the error
-function source.take(pool, deadline)
+-- One that nginx has kept, or a new one.
+local function take(pool, deadline)
   if pool.is_closed then return nil, closed_error() end
-  local link, is_new = reach(pool, math.min(deadline, pool.loop.now() + pool.patience))
+  local link, is_new = reach(pool, deadline)
   if not link then return nil, is_new end
   local conn = connection.new(link, pool.settings, pool.observer)
   if is_new and pool.own.init then
@@ -83,6 +81,61 @@ function source.take(pool, deadline)
     if not done then return nil, err end
   end
   return conn
+end
+
+local function busy_error(pool, text)
+  return errors.new {
+    kind = "pool",
+    message = ("%s: %d are in use"):format(text, pool.own.max_size),
+    retryable = true,
+  }
+end
+
+local function is_full(err)
+  return errors.is_error(err) and err.kind == "pool"
+end
+
+-- Tries when it is his turn.
+local function take_in_turn(pool, waiter, deadline)
+  local began = pool.loop.now()
+  repeat
+    if pool.queue:wait(waiter, deadline) and pool.loop.now() < deadline then
+      local conn, err = take(pool, deadline)
+      if conn or pool.is_closed then return conn, err end
+      if not is_full(err) and pool.loop.now() < deadline then return nil, err end
+    end
+  until pool.loop.now() >= deadline
+  local text = "no connection came free in %.1f s"
+  return nil, busy_error(pool, text:format(pool.loop.now() - began))
+end
+
+local function wait_for_one(pool, deadline)
+  local queue, began = pool.queue, pool.loop.now()
+  local waiter = queue:join()
+  if not waiter then
+    pool.observer:waited(0, false)
+    return nil, busy_error(pool, ("%d wait for a connection already"):format(queue.most))
+  end
+  local ok, conn, err = pcall(take_in_turn, pool, waiter, deadline)
+  queue:leave(waiter)
+  pool.observer:waited(pool.loop.now() - began, conn ~= nil)
+  if not ok then error(conn, 0) end
+  return conn, err
+end
+
+--- Takes a connection: one that nginx has kept, a new one, or the next that comes back,
+-- first come, first served.
+-- @tparam table pool
+-- @tparam number deadline of the loop's now()
+-- @treturn table|nil the connection
+-- @treturn table|nil the error: "pool" where none came back in time
+function source.take(pool, deadline)
+  deadline = math.min(deadline, pool.loop.now() + pool.patience)
+  if pool.queue:is_empty() then
+    local conn, err = take(pool, deadline)
+    if conn or pool.is_closed or not is_full(err) then return conn, err end
+  end
+  return wait_for_one(pool, deadline)
 end
 
 --- Begins its use.
@@ -103,10 +156,9 @@ function source.give(pool, conn)
   connection.retire(conn)
   conn.limit = false
   local ok, err = pcall(keepalive.give_back, conn, pool.own.idle_timeout, pool.own.max_size)
-  if not ok then
-    conn.link:close()
-    error(err, 0)
-  end
+  if not ok then conn.link:close() end
+  pool.queue:signal()
+  if not ok then error(err, 0) end
 end
 
 --- What there is, see Pool:stats: nginx does not tell how many connections it keeps.

@@ -168,6 +168,7 @@ end
 -- @tparam table link
 -- @tparam table err
 function Watch:lost(link, err)
+  if err.kind == "pool" then return end -- it was not dialled at all
   if link.keeping and err.kind == "not_leader" then keepalive.distrust(link.keeping) end
   self.cluster:forget(link.name, err.kind == "not_leader")
 end

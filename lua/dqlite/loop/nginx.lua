@@ -80,6 +80,9 @@ local function connect_error(err, host)
     return nil, "connect", ("nginx looks up names with the directive `resolver`, and there is none:"
       .. " set one, or give the address of %s as a number"):format(host)
   end
+  if err:find("too many waiting", 1, true) then
+    return nil, "pool", "all connections of the pool are in use"
+  end
   return nil, "connect", err
 end
 
