@@ -55,6 +55,11 @@ assert(core._VERSION == dqlite._VERSION,
 -- DEVELOPMENT.md has it, in place of a socket), `refresh` (write the nodes that the
 -- leader names to the store), `on_event` (a function that is told what happens; see
 -- dqlite.events), `slow_query` (1 second: from when on a call is told as slow)
+--
+-- Under nginx also `shared_dict` (the name of a `lua_shared_dict`, by which the workers
+-- tell each other who leads), `pool_size` (how many connections to that node and database
+-- a worker keeps), `backlog` (how many calls wait where there are as many; left out: there
+-- may be more), `pool` (a name: connections of another one are kept apart)
 -- @treturn table|nil a connection
 -- @treturn table|nil the error: "no_leader" (what each node has answered, and whether
 -- a quorum is missing), "policy", "connect" or "timeout" for one address alone,

@@ -24,22 +24,32 @@ local function node_of(address)
   return node
 end
 
+-- No two that differ in anything have the same name: lengths tell where the address and
+-- the database end, and what the user calls it comes last. The limits are in it, since
+-- nginx has a pool's from the first connect on.
+local function name_of_pool(address, settings, limits, losses)
+  local database, way = settings.database, settings.direct and "direct" or "leader"
+  return ("dqlite:%d:%s:%d:%s:%s:%s:%s:%s:%d:%s"):format(#address, address, #database, database,
+    way, limits.pool_size or "", limits.backlog or "", limits.mark or "", losses,
+    settings.pool or "")
+end
+
 --- How nginx is to keep a connection, for the loop's connect. After the node has said
 -- that it leads no more the sockets that are kept are left to end: another pool begins.
 -- @tparam string address of the node
--- @tparam table settings from dqlite.options
+-- @tparam table settings from dqlite.options: `pool` is a part of its name
 -- @tparam[opt] table limits of a pool: `pool_size`, `backlog`, and a `mark` where its
--- connections are no others'
+-- connections are no others'; else those of the settings
 -- @treturn table
 function keepalive.of(address, settings, limits)
   local node = node_of(address)
-  local size, backlog = limits and limits.pool_size, limits and limits.backlog
-  local name = ("dqlite:%s:%s"):format(address, settings.database)
-  if size then name = ("%s:%d:%d"):format(name, size, backlog) end
-  if limits and limits.mark then name = name .. ":" .. limits.mark end
-  if settings.direct then name = name .. ":direct" end
-  if node.losses > 0 then name = ("%s:%d"):format(name, node.losses) end
-  return { pool = name, pool_size = size, backlog = backlog, node = node }
+  limits = limits or settings
+  return {
+    pool = name_of_pool(address, settings, limits, node.losses),
+    pool_size = limits.pool_size,
+    backlog = limits.backlog,
+    node = node,
+  }
 end
 
 --- The node leads no more, as it has said itself.

@@ -73,6 +73,17 @@ function must.shared_dict(value)
   end
 end
 
+local function under_nginx(check)
+  return function(value)
+    if in_nginx then return check(value) end
+    return "left out: nginx alone keeps connections"
+  end
+end
+
+must.kept_text = under_nginx(must.text)
+must.kept_count = under_nginx(must.count)
+must.kept_count_or_none = under_nginx(must.count_or_none)
+
 function must.anything() end
 
 function must.one_of(...)

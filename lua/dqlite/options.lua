@@ -38,6 +38,9 @@ local CONNECT = {
   on_event = must.fn,
   slow_query = must.seconds,
   shared_dict = must.shared_dict,
+  pool = must.kept_text,
+  pool_size = must.kept_count,
+  backlog = must.kept_count_or_none,
 }
 for name, check in pairs(CALL) do CONNECT[name] = check end
 CONNECT.row_types = nil
@@ -99,7 +102,7 @@ local RETRY = { timeout = must.seconds, retries = must.count_or_none, loop = mus
 local ELSEWHERE = {
   tls = "is unsupported yet",
   consistency = "is for a fetch call",
-  backlog = "is for a pool under nginx",
+  backlog = "is for nginx",
 }
 
 options.DEFAULTS = {
@@ -165,6 +168,7 @@ local function copy(from)
   return {
     array_mt = from.array_mt,
     arrays = from.arrays,
+    backlog = from.backlog,
     blobs = from.blobs,
     busy_timeout = from.busy_timeout,
     connect_timeout = from.connect_timeout,
@@ -182,6 +186,8 @@ local function copy(from)
     null_by_name = nil, -- the value that stands for NULL in a row by name
     null_by_position = nil, -- and in one by position
     on_event = from.on_event,
+    pool = from.pool,
+    pool_size = from.pool_size,
     redirect = from.redirect, -- a function
     refresh = from.refresh,
     reuse = from.reuse,
@@ -261,7 +267,7 @@ end
 -- Options of a pool that mean nothing where nginx keeps the connections.
 local function check_nginx_pool(given)
   for name in pairs(given) do
-    if POOL[name] and not NGINX_POOL[name] or name == "statement_cache" then
+    if POOL[name] and not NGINX_POOL[name] or name == "statement_cache" or name == "pool_size" then
       errors.misuse(("option '%s' means nothing under nginx, which keeps the connections itself:"
         .. " max_size, backlog and idle_timeout are what it can do"):format(name))
     end
