@@ -31,6 +31,7 @@ build = {
     ["dqlite.checkout"] = "lua/dqlite/checkout.lua",
     ["dqlite.cluster"] = "lua/dqlite/cluster.lua",
     ["dqlite.connection"] = "lua/dqlite/connection.lua",
+    ["dqlite.deferred"] = "lua/dqlite/deferred.lua",
     ["dqlite.dial"] = "lua/dqlite/dial.lua",
     ["dqlite.dropping"] = "lua/dqlite/dropping.lua",
     ["dqlite.error"] = "lua/dqlite/error.lua",

@@ -157,11 +157,15 @@ local function receive(conn, settings, known, read, limit)
   return answer, err
 end
 
--- Sends and receives once, a text whose columns follow the schema.
-local function attempt_unstable(conn, settings, known, read, limit, ...)
+-- The same two for a text whose columns follow the schema.
+local function send_unstable(conn, known, ...)
   local lead = schema.lead(conn)
   local sent, refused = send(conn, known, nil, true, ...)
   schema.trail(conn, lead)
+  return lead, sent, refused
+end
+
+local function receive_unstable(conn, settings, known, read, limit, lead, sent, refused)
   local readable, wrong = schema.read_lead(conn, lead)
   local answer, err = nil, refused
   if sent and readable then
@@ -170,6 +174,36 @@ local function attempt_unstable(conn, settings, known, read, limit, ...)
   schema.read_trail(conn, lead)
   if wrong then return nil, wrong end
   return answer, err
+end
+
+local function attempt_unstable(conn, settings, known, read, limit, ...)
+  return receive_unstable(conn, settings, known, read, limit, send_unstable(conn, known, ...))
+end
+
+--- Queues a statement whose answer `finish` reads, inside a call each.
+-- @tparam table conn the connection
+-- @tparam table known from dqlite.sql
+-- @tparam[opt] function read a reader of dqlite.result; nil: through EXEC
+-- @param ... parameters: one by one, or one table
+-- @treturn table for `finish`
+function exchange.start(conn, known, read, ...)
+  if known.unstable and read ~= result.count then
+    local lead, sent, refused = send_unstable(conn, known, ...)
+    return { lead = lead, sent = sent, refused = refused }
+  end
+  local sent, refused = send(conn, known, nil, read ~= nil, ...)
+  return { lead = false, sent = sent, refused = refused }
+end
+
+--- Reads the answer to what `start` has queued, once.
+-- @return as run
+function exchange.finish(conn, settings, known, read, begun)
+  if begun.lead then
+    return receive_unstable(conn, settings, known, read, nil, begun.lead, begun.sent,
+      begun.refused)
+  end
+  if not begun.sent then return nil, begun.refused end
+  return receive(conn, settings, known, read)
 end
 
 -- ---- waiting for a lock ----

@@ -211,6 +211,20 @@ function Link:reply(deadline, about)
   end
 end
 
+--- Sends what is pending, and does not wait for a reply.
+-- @tparam number deadline of the loop's now()
+-- @tparam[opt] table about the request, for the error: sql, write
+-- @treturn true|nil
+-- @treturn table|nil the error
+function Link:flush(deadline, about)
+  while self.stream and self.core:pending() > 0 do
+    local done, kind, why = self:wait(self.stream, "send", deadline)
+    if not done then return nil, broken_wait(self, kind, why, about) end
+  end
+  if self.stream then return true end
+  return nil, self:ended()
+end
+
 --- Waits, in the middle of a call, for something else than a reply.
 -- @tparam number seconds how long
 -- @treturn true|nil
