@@ -493,7 +493,7 @@ install: all
 uninstall:
 	for file in $(modules:lua/%=%); do rm -f '$(lua_dir)'/"$$file"; done
 	for name in $(libraries); do rm -f '$(c_dir)'/"$$name.so"; done
-	-find '$(lua_dir)/dqlite' '$(c_dir)' -depth -type d -empty -delete
+	-find '$(lua_dir)/dqlite' '$(lua_dir)/resty/dqlite' '$(c_dir)' -depth -type d -empty -delete
 
 ## make doc        the reference, from the LDoc comments, into build/doc
 doc:

@@ -103,6 +103,8 @@ build = {
     ["dqlite.window"] = "lua/dqlite/window.lua",
     ["dqlite.wire"] = "lua/dqlite/wire.lua",
     ["dqlite.yaml"] = "lua/dqlite/yaml.lua",
+    ["resty.dqlite"] = "lua/resty/dqlite.lua",
+    ["resty.dqlite.options"] = "lua/resty/dqlite/options.lua",
     ["dqlite.core"] = {
       sources = {
         "src/core/addr.c",
