@@ -15,3 +15,6 @@ ignore = { "581" }
 
 files["spec"] = { std = "min+busted" }
 files["config.ld"] = { std = "ldoc" }
+-- What wrk calls and offers.
+files["**/wrk*.lua"] = { globals = { "init", "request", "response", "setup", "done", "delay" },
+  read_globals = { "wrk" } }

@@ -376,8 +376,8 @@ specs: all $(out)/spec/support/fork.so
 
 # Speed -----------------------------------------------------------------------
 
-.PHONY: bench run-bench bench-programs bench-check run-bench-check \
-  bench-instructions run-bench-instructions
+.PHONY: bench run-bench bench-nginx run-bench-nginx bench-programs bench-check \
+  run-bench-check bench-instructions run-bench-instructions
 ## make bench      the clients against each other, in rounds; BENCH="--quick",
 ##                 "--json FILE", "--help": what else there is
 BENCH ?=
@@ -385,6 +385,16 @@ bench:
 	@$(SETUP) build test bench
 	@$(MAKE) LUA=luajit all
 	@$(MAKE) LUA=lua5.4 run-bench
+
+## make bench-nginx  what an nginx answers that asks dqlite for a value, beside one
+##                 that asks Redis; BENCH="--rounds N", "--help"
+bench-nginx:
+	@$(SETUP) build test bench
+	@$(MAKE) LUA=luajit all
+	@$(MAKE) LUA=lua5.4 run-bench-nginx
+
+run-bench-nginx: all
+	@$(run_lua) bench/nginx/run.lua $(BENCH)
 
 ## make bench-check  that the bench measures each workload with each client but Go,
 ##                 without a look at how fast

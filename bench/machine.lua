@@ -47,10 +47,11 @@ local function wrap(text)
 end
 
 --- Says when, on what and with which versions.
--- @tparam table sizes of the run
-function machine.about(sizes)
-  local versions = machine.output_of("dpkg-query -W -f '${Package} ${Version}, ' " .. PACKAGES
-    .. " 2>/dev/null || true"):gsub(",$", "")
+-- @tparam table sizes of the run: `rounds`, `seconds`
+-- @tparam[opt] string packages whose versions count
+function machine.about(sizes, packages)
+  local versions = machine.output_of("dpkg-query -W -f '${Package} ${Version}, ' "
+    .. (packages or PACKAGES) .. " 2>/dev/null || true"):gsub(",$", "")
   return wrap(("Measured %s at commit %s: %d rounds of all clients in turn, %g s each; medians, and"
     .. " (smallest-largest) of the ratios. %s, %s processors, Linux %s. %s."):format(
     machine.output_of "date +%F",

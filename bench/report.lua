@@ -3,6 +3,7 @@
 local cjson = require "cjson"
 local goals = require "bench.goals"
 local machine = require "bench.machine"
+local markdown = require "bench.markdown"
 local results = require "bench.results"
 
 local report = {}
@@ -16,25 +17,8 @@ local REGIMES = { one_core = "one core", two_cores = "two cores" }
 
 -- ---- Markdown ----
 
-local function row(cells)
-  return "| " .. table.concat(cells, " | ") .. " |"
-end
-
-local function header(cells)
-  local rules = {}
-  for i = 1, #cells do rules[i] = "---" end
-  return row(cells) .. "\n|" .. table.concat(rules, "|") .. "|"
-end
-
-local function number(value)
-  if value >= 100 then return ("%.0f"):format(value) end
-  return ("%.2f"):format(value)
-end
-
-local function thousands(value)
-  local digits = ("%.0f"):format(value):reverse():gsub("%d%d%d", "%0,")
-  return (digits:reverse():gsub("^,", ""))
-end
+local row, header = markdown.row, markdown.header
+local number, thousands = markdown.number, markdown.thousands
 
 local function ratio(result)
   if not result then return "-" end
