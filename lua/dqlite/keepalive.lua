@@ -34,22 +34,33 @@ local function name_of_pool(address, settings, limits, losses)
     settings.pool or "")
 end
 
---- How nginx is to keep a connection, for the loop's connect. After the node has said
--- that it leads no more the sockets that are kept are left to end: another pool begins.
--- @tparam string address of the node
--- @tparam table settings from dqlite.options: `pool` is a part of its name
--- @tparam[opt] table limits of a pool: `pool_size`, `backlog`, and a `mark` where its
--- connections are no others'; else those of the settings
--- @treturn table
-function keepalive.of(address, settings, limits)
-  local node = node_of(address)
-  limits = limits or settings
+local function new_keeping(node, address, settings, limits)
   return {
     pool = name_of_pool(address, settings, limits, node.losses),
     pool_size = limits.pool_size,
     backlog = limits.backlog,
     node = node,
+    losses = node.losses, -- that the node had then
   }
+end
+
+--- How nginx is to keep a connection, for the loop's connect. After the node has said
+-- that it leads no more the sockets that are kept are left to end: another pool begins.
+-- @tparam string address of the node
+-- @tparam table settings from dqlite.options: `pool` is a part of its name
+-- @tparam[opt] table limits of a pool, whose settings are always the same: `pool_size`,
+-- `backlog`, and a `mark` where its connections are no others'; the answer is remembered
+-- there, as `keeping`. Left out: those of the settings
+-- @treturn table
+function keepalive.of(address, settings, limits)
+  local node = node_of(address)
+  if not limits then return new_keeping(node, address, settings, settings) end
+  local known = limits.keeping
+  if not known or known.node ~= node or known.losses ~= node.losses then
+    known = new_keeping(node, address, settings, limits)
+    limits.keeping = known
+  end
+  return known
 end
 
 --- The node leads no more, as it has said itself.
@@ -71,13 +82,13 @@ end
 -- @tparam table settings from dqlite.options
 -- @treturn boolean is it open?
 function keepalive.resume(link, settings)
-  if not keepalive.is_open(link) then
-    link.keeping.node.features = {}
-    return false
+  if keepalive.is_open(link) then
+    link.leader_name = link.name
+    return true
   end
-  link.core = core.session(settings.max_message_size, true)
-  link.leader_name = link.name
-  return true
+  link.keeping.node.features = {}
+  link.core = core.session(settings.max_message_size)
+  return false
 end
 
 --- What the node at the other end can do, as far as it was asked.

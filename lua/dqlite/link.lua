@@ -63,7 +63,8 @@ function links.new(address, settings, name, keeping)
     leader_name = nil, -- how the node names itself, when it has said that it leads
     members = nil, -- of the cluster, as the node has said
     overtaken = nil, -- by what leader, once the watch has found one
-    core = core.session(settings.max_message_size),
+    -- where nginx has kept no socket it is made anew (dqlite.keepalive)
+    core = core.session(settings.max_message_size, keeping),
     stream = nil, -- from dial to close
     owner = nil, -- the coroutine whose call is under way
     cause = nil, -- the error that ended it
