@@ -270,6 +270,7 @@ local function shared_cluster(where, settings)
     or settings.on_event then
     return new(where, settings)
   end
+  if settings.shared_dict then key = ("%s\nin %s"):format(key, settings.shared_dict) end
   local loop = loops.select(settings.loop)
   if settings.shared_dict then key = key .. "\n" .. settings.shared_dict end
   local known = known_clusters(loop)
