@@ -118,6 +118,8 @@ function open.session(link, settings, deadline, wants_members)
   if link.keeping then
     ok, failed = resume(link, settings, dialled)
     if not ok or failed then return ok, failed end
+    -- it may have waited for its turn in a pool
+    dialled = math.min(deadline, link.loop.now() + settings.connect_timeout)
   end
   local queued, refused = queue_opening(link, settings, wants_members)
   if not queued then return nil, refused end

@@ -138,6 +138,15 @@ local function has_read(self)
   return self.reader.done
 end
 
+local FOREIGN = "the connection belongs to another request of nginx: connect in each, or use a pool"
+
+-- nginx closes sockets with the request that they belong to. What else closes one ends
+-- the connection here, too, before it sends again.
+local function not_sent(err)
+  if err == "closed" then return nil, "misuse", FOREIGN end
+  return lost(err)
+end
+
 -- What the reader has come to.
 local function take_read(self, session)
   local reader = self.reader
@@ -179,7 +188,7 @@ local function send_beside(self, session, deadline)
   local sender = self.sender
   self.sender = false
   if sender.result then return true end
-  return lost(sender.err)
+  return not_sent(sender.err)
 end
 
 local function send(self, session, deadline, left)
@@ -192,7 +201,7 @@ local function send(self, session, deadline, left)
   if not self.reader then set_timeouts(self, left, left < PLAIN and left or PLAIN) end
   local sent, err = self.sock:send(bytes)
   if sent then return true end
-  return lost(err)
+  return not_sent(err)
 end
 
 -- Who was here before may be waiting still, until it notices that it is to end.
@@ -242,8 +251,6 @@ function Stream:recv(session, deadline)
   acknowledge(self, session)
   return wait(self, receive, session, deadline)
 end
-
-local FOREIGN = "the connection belongs to another request of nginx: connect in each, or use a pool"
 
 --- Sends what is pending, all of it or until an answer comes in.
 -- @param session a core session
