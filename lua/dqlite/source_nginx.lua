@@ -25,7 +25,6 @@ function source.begin(pool)
     backlog = 0, -- nginx is to say that all are in use, and the pool itself lets wait
     mark = own.init and ("init-%d"):format(begun),
   }
-  pool.lent = setmetatable({}, { __mode = "k" }) -- connections in use, as keys
 end
 
 --- Binds the pool to a loop, see Pool:bind. It may have been made before the workers.
@@ -45,27 +44,12 @@ local function closed_error()
   return errors.new { kind = "pool", message = "the pool is closed" }
 end
 
--- nginx does not tell whom it has let wait in vain from whom the node has.
-local TIMELY = { timeout = true, no_leader = true }
-
-local function explained(pool, err, seconds)
-  local used = 0
-  for _ in pairs(pool.lent) do used = used + 1 end
-  if not TIMELY[err.kind] or used < pool.own.max_size then return err end
-  return errors.new {
-    kind = "pool",
-    message = ("no connection came free in %.1f s: %d of %d are in use in this worker")
-      :format(seconds, used, pool.own.max_size),
-    retryable = true,
-  }
-end
-
 local function reach(pool, deadline)
   local began = pool.loop.now()
   local link, err = pool.cluster:reach(pool.settings, true, deadline, pool.limits)
   if not link then
     pool.observer:unconnected()
-    return nil, explained(pool, err, pool.loop.now() - began)
+    return nil, err
   end
   local is_new = link.stream:times_reused() == 0
   if is_new then pool.observer:connected(link, pool.loop.now() - began) end
@@ -158,7 +142,6 @@ end
 -- @treturn table the connection
 function source.lease(pool, conn)
   conn.lease = { pool = pool, given = false }
-  pool.lent[conn] = true
   pool.meter.acquires = pool.meter.acquires + 1
   return conn
 end
@@ -170,7 +153,6 @@ end
 function source.give(pool, conn)
   if conn.lease.given then return end
   conn.lease.given = true
-  pool.lent[conn] = nil
   connection.retire(conn)
   conn.limit = false
   local ok, err = pcall(keepalive.give_back, conn, pool.own.idle_timeout, pool.own.max_size)

@@ -78,13 +78,10 @@ local FULL = "too many waiting connect operations" -- in the words of ngx_lua
 
 local function connect_error(err, host)
   if err == "timeout" then return nil, "timeout", "no answer in time" end
-  if err == FULL then return nil, "pool", "too many wait for a connection (backlog)" end
+  if err == FULL then return nil, "pool", "all connections are in use" end
   if err:find("no resolver", 1, true) then
     return nil, "connect", ("nginx looks up names with the directive `resolver`, and there is none:"
       .. " set one, or give the address of %s as a number"):format(host)
-  end
-  if err:find("too many waiting", 1, true) then
-    return nil, "pool", "all connections of the pool are in use"
   end
   return nil, "connect", err
 end
