@@ -318,6 +318,12 @@ function Link:check_process()
   process.check(self.process, "the connection")
 end
 
+-- Has a call of another coroutine been broken off? To nginx alone one is dead that waits.
+local function is_over(self, owner)
+  local stream = self.stream
+  return loops.is_dead(owner) or stream and stream.was_killed and stream:was_killed(owner)
+end
+
 --- Can a call begin? One at a time: another coroutine's raises.
 -- @tparam number patience seconds that the call may take
 -- @treturn true|nil
@@ -327,7 +333,7 @@ function Link:check(patience)
   self:check_process()
   loops.check_wait(self.loop)
   local owner = self.owner
-  if owner and owner ~= loops.running() and not loops.is_dead(owner) then
+  if owner and owner ~= loops.running() and not is_over(self, owner) then
     errors.misuse("the connection is in use by another coroutine: let them take turns, or give"
       .. " each a connection of its own")
   end

@@ -11,9 +11,11 @@ local cosocket = {}
 
 local get_request = base.get_request
 local spawn, kill = ngx.thread.spawn, ngx.thread.kill
+local running, status = coroutine.running, coroutine.status
 local now = core.now
 
 local OVER = "the deadline has passed"
+local KILLED = "the light thread that waited was killed"
 local DAY = 86400
 
 --- Seconds as nginx wants them.
@@ -53,7 +55,7 @@ function cosocket.stream(sock, is_kept)
     is_full = false, -- the last read filled nginx' buffer
     read_ms = 0, -- the timeout of reads that is set
     late = false, -- a plain wait was over before an answer came
-    waiting = false, -- somebody waits
+    waiting = false, -- the coroutine that does
     interruption = false, -- why that wait is to end
     closing = false, -- it is closed, or will be by who waits
     wake = false, -- a semaphore, posted when a light thread is done or a wait is to end
@@ -77,13 +79,19 @@ end
 
 -- ---- light threads ----
 
+-- Seconds without an answer after which one that reads looks whether anybody waits for it.
+-- Who was killed has not ended it, and the request does not end before it.
+local LOOK = 1
+
 -- Both end by themselves when the deadline passes.
 local function begin_work(self, left, work)
   self.wake = self.wake or semaphore.new(0)
-  set_timeouts(self, left, left)
+  set_timeouts(self, left, math.min(left, LOOK))
+  work.deadline = now() + left
   work.thread = spawn(function()
-    work.result, work.err = work.run(self)
+    work.result, work.err = work.run(self, work)
     work.done = true
+    if self.closing then pcall(self.sock.close, self.sock) end
     self.wake:post(1)
   end)
 end
@@ -93,18 +101,30 @@ local function end_work(work)
   if work and not work.done then pcall(kill, work.thread) end
 end
 
-local function read_any(self)
-  return self.sock:receiveany(READ_MOST)
+local function is_of_use(self, work)
+  if self.closing or now() >= work.deadline then return false end
+  return not self.waiting or status(self.waiting) ~= "dead"
+end
+
+local function read_any(self, work)
+  local data, err
+  repeat
+    data, err = self.sock:receiveany(READ_MOST)
+  until err ~= "timeout" or not is_of_use(self, work)
+  return data, err
+end
+
+local function new_work(run)
+  return { run = run, done = false, deadline = 0, result = nil, err = nil, thread = nil }
 end
 
 local function start_reader(self, left)
-  self.reader = { run = read_any, done = false, result = nil, err = nil, thread = nil }
+  self.reader = new_work(read_any)
   begin_work(self, left, self.reader)
 end
 
 local function start_sender(self, bytes, left)
-  local function send(stream) return stream.sock:send(bytes) end
-  self.sender = { run = send, done = false, result = nil, err = nil, thread = nil }
+  self.sender = new_work(function(stream) return stream.sock:send(bytes) end)
   begin_work(self, left, self.sender)
 end
 
@@ -204,9 +224,15 @@ local function send(self, session, deadline, left)
   return not_sent(err)
 end
 
+-- nginx has closed the socket of who was killed.
+local function forget_killed(self)
+  self.closing, self.waiting = self.closing or KILLED, false
+end
+
 -- Who was here before may be waiting still, until it notices that it is to end.
 local function wait_for_turn(self, deadline)
   while self.waiting do
+    if status(self.waiting) == "dead" then forget_killed(self) end
     if now() >= deadline then return nil, "timeout", OVER end
     ngx.sleep(0.005)
   end
@@ -222,7 +248,7 @@ local function wait(self, work, session, deadline)
   local left = deadline - now()
   if self.closing then return nil, "closed", self.closing end
   if left <= 0 then return nil, "timeout", OVER end
-  self.waiting = true
+  self.waiting = running()
   local done, kind, reason = work(self, session, deadline, left)
   self.waiting = false
   local why = self.interruption
@@ -265,6 +291,15 @@ end
 --- Is the peer there? Of a cosocket only a call finds out.
 function Stream:alive()
   return not self.closing
+end
+
+--- Was the coroutine killed whose call is under way? The connection has ended then.
+-- @param owner the coroutine
+-- @treturn boolean
+function Stream:was_killed(owner)
+  if get_request() ~= self.request or status(owner) ~= "dead" then return false end
+  forget_killed(self)
+  return true
 end
 
 --- Ends the wait of whoever waits here; the call fails with "closed". May come from
