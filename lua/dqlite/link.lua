@@ -171,7 +171,7 @@ function Link:wait(stream, method, deadline)
   if not watch then return stream[method](stream, session, deadline) end
   local patience = self.loop.now() + watch.OVERDUE
   if patience >= deadline then return stream[method](stream, session, deadline) end
-  local done, kind, reason = stream[method](stream, session, patience)
+  local done, kind, reason = stream[method](stream, session, patience, deadline)
   if done or kind ~= "timeout" then return done, kind, reason end
   watch:begin(self, deadline)
   done, kind, reason = stream[method](stream, session, deadline)

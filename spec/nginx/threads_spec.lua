@@ -231,6 +231,27 @@ describe("light threads", function()
     is_in_order()
   end)
 
+  it("send on what a node reads late", function()
+    inside "assert(pool:execute 'CREATE TABLE bodies (b BLOB)')"
+    local pending = held [[
+      local conn = assert(dqlite.connect(where))
+      gate()
+      local body = ("x"):rep(8 * 1024 * 1024)
+      local seconds, done, err = elapsed(function()
+        return conn:execute("INSERT INTO bodies VALUES (?)", dqlite.blob(body))
+      end)
+      local size = conn:fetchval "SELECT sum(length(b)) FROM bodies"
+      conn:close()
+      return seconds, done and done.rows_affected, err, size]]
+    local answer = pending.request:read(0.6)
+    assert.is_nil(answer)
+    front:pass()
+    local seconds, rows, err, size = pending.results()
+    assert.is_nil(err)
+    assert.same({ 1, 8 * 1024 * 1024 }, { rows, size })
+    assert.is_true(seconds >= 0.5)
+  end)
+
   it("hold an answer up for a second at most after a timeout", function()
     local pending = held [[
       local conn = assert(dqlite.connect(where))

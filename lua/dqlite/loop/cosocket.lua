@@ -211,14 +211,15 @@ local function send_beside(self, session, deadline)
   return not_sent(sender.err)
 end
 
-local function send(self, session, deadline, left)
+-- What was begun cannot be begun again: it has the time of the whole call.
+local function send(self, session, deadline, left, limit)
   if self.sender and not self.sender.done then return send_beside(self, session, deadline) end
-  local bytes = session:take()
-  if #bytes > SMALL then
-    start_sender(self, bytes, left)
+  local bytes, most = session:take(), limit and limit - now() or left
+  if #bytes > SMALL or self.reader then
+    start_sender(self, bytes, most)
     return send_beside(self, session, deadline)
   end
-  if not self.reader then set_timeouts(self, left, left < PLAIN and left or PLAIN) end
+  set_timeouts(self, most, left < PLAIN and left or PLAIN)
   local sent, err = self.sock:send(bytes)
   if sent then return true end
   return not_sent(err)
@@ -240,7 +241,7 @@ local function wait_for_turn(self, deadline)
 end
 
 -- A wait from its begin to its end, by `receive` or `send`.
-local function wait(self, work, session, deadline)
+local function wait(self, work, session, deadline, limit)
   if self.waiting then
     local free, kind, reason = wait_for_turn(self, deadline)
     if not free then return nil, kind, reason end
@@ -249,7 +250,7 @@ local function wait(self, work, session, deadline)
   if self.closing then return nil, "closed", self.closing end
   if left <= 0 then return nil, "timeout", OVER end
   self.waiting = running()
-  local done, kind, reason = work(self, session, deadline, left)
+  local done, kind, reason = work(self, session, deadline, left, limit)
   self.waiting = false
   local why = self.interruption
   if not why then return done, kind, reason end
@@ -280,12 +281,13 @@ end
 
 --- Sends what is pending, all of it or until an answer comes in.
 -- @param session a core session
--- @tparam number deadline of now()
+-- @tparam number deadline of now(): of this wait
+-- @tparam[opt] number limit likewise, of all waits for the same
 -- @return true, or nil with the kind of the error and its reason
-function Stream:send(session, deadline)
+function Stream:send(session, deadline, limit)
   if get_request() ~= self.request then return nil, "misuse", FOREIGN end
   self.fresh = true
-  return wait(self, send, session, deadline)
+  return wait(self, send, session, deadline, limit)
 end
 
 --- Is the peer there? Of a cosocket only a call finds out.
