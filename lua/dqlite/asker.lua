@@ -33,7 +33,10 @@ local function dial(self, deadline)
   if not link then return nil, err end
   self.link = link
   local dialled, failed = link:dial(deadline)
-  if self.closed then link:close() end
+  if self.closed and dialled then -- where a dial cannot be broken off
+    link:close()
+    return nil, link:ended()
+  end
   return dialled, failed
 end
 
