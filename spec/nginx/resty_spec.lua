@@ -385,7 +385,7 @@ describe("resty.dqlite, on one node,", function()
         db = support.open { pool_size = 1, backlog = 0 }
         local other, err = resty:new():connect(support.at { pool_size = 1, backlog = 0 })
         return other, err, db:set_keepalive()]]
-      assert.truthy(got[2]:find("^pool: all connections are in use"))
+      assert.truthy(got[2]:find "^pool: ")
       assert.same({ "nil", "1" }, { got[1], got[3] })
     end)
   end)
