@@ -15,6 +15,7 @@ local open = require "dqlite.open"
 local options = require "dqlite.options"
 local process = require "dqlite.process"
 local reach = require "dqlite.reach"
+local tls = require "dqlite.tls"
 local read_store = require "dqlite.store_reading"
 local outcome = require "dqlite.search_outcome"
 local pools = require "dqlite.pool"
@@ -188,6 +189,7 @@ function Cluster:bind(settings)
     errors.misuse("the cluster is used with another loop already: make one for each")
   end
   loops.check_wait(loop)
+  tls.check_loop(settings, loop)
   if self.loop then return end
   self.loop = loop
   if loop.start then self.watch = watches.new(self, loop, self.settings) end
@@ -273,6 +275,7 @@ local function shared_cluster(where, settings)
   if settings.shared_dict then key = ("%s\nin %s"):format(key, settings.shared_dict) end
   local loop = loops.select(settings.loop)
   if settings.shared_dict then key = key .. "\n" .. settings.shared_dict end
+  key = key .. "\n" .. tls.identity(settings)
   local known = known_clusters(loop)
   local cluster = known[key]
   if not cluster or process.is_inherited(cluster.process) then

@@ -28,17 +28,16 @@ local function dial_by(dialler, address, deadline)
 end
 
 --- Dials.
--- @tparam table loop
--- @tparam[opt] function dialler the option `dial`
--- @tparam string address
+-- @tparam table link `loop`, `address`, `dialler` (the option `dial`), `keeping`, `tls`
 -- @tparam number deadline of the loop's now()
 -- @tparam function hold called with a stream that is being connected, which can be
 -- closed then
--- @tparam[opt] table keeping how nginx is to keep it
 -- @return a stream, or nil with the kind of the error and its reason
-return function(loop, dialler, address, deadline, hold, keeping)
-  if not dialler then return loop.connect(address, deadline, hold, keeping) end
-  local stream, kind, reason = dial_by(dialler, address, deadline)
+return function(link, deadline, hold)
+  if not link.dialler then
+    return link.loop.connect(link.address, deadline, hold, link.keeping, link.tls)
+  end
+  local stream, kind, reason = dial_by(link.dialler, link.address, deadline)
   if stream or kind == "misuse" then return stream, kind, reason end
   return nil, kind, errors.visible(reason)
 end

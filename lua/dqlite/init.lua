@@ -52,9 +52,11 @@ assert(core._VERSION == dqlite._VERSION,
 -- addresses that may be dialled, or a function that allows them; see dqlite.policy),
 -- `translate(address)` (from the address that the cluster knows a node by to the one
 -- to dial; called with every address), `dial(address, deadline)` (a stream, as
--- DEVELOPMENT.md has it, in place of a socket), `refresh` (write the nodes that the
--- leader names to the store), `on_event` (a function that is told what happens; see
--- dqlite.events), `slow_query` (1 second: from when on a call is told as slow)
+-- DEVELOPMENT.md has it, in place of a socket), `tls` (under nginx: true, or a table of
+-- `verify`, `server_name`, `cert` and `key`; for nodes behind proxies that end TLS),
+-- `refresh` (write the nodes that the leader names to the store), `on_event` (a function
+-- that is told what happens; see dqlite.events), `slow_query` (1 second: from when on a
+-- call is told as slow)
 --
 -- Under nginx also `shared_dict` (the name of a `lua_shared_dict`, by which the workers
 -- tell each other who leads), `pool_size` (how many connections to that node and database

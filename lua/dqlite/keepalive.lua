@@ -1,6 +1,7 @@
 --- Connections that nginx keeps from one request to the next. A socket that is given to
 -- it is open already for who gets it next, and nothing else of the connection goes
--- along; so nothing may be left on it. A pool of sockets is one node's, one database's.
+-- along; so nothing may be left on it. A pool of sockets is one node's, one database's,
+-- and of one security: what was not verified is not for who wants that.
 -- @module dqlite.keepalive
 
 local core = require "dqlite.core"
@@ -27,16 +28,18 @@ end
 -- No two that differ in anything have the same name: lengths tell where the address and
 -- the database end, and what the user calls it comes last. The limits are in it, since
 -- nginx has a pool's from the first connect on.
-local function name_of_pool(address, settings, limits, losses)
-  local database, way = settings.database, settings.direct and "direct" or "leader"
-  return ("dqlite:%d:%s:%d:%s:%s:%s:%s:%s:%d:%s"):format(#address, address, #database, database,
-    way, limits.pool_size or "", limits.backlog or "", limits.mark or "", losses,
-    settings.pool or "")
+local function name_of_pool(link, settings, limits, losses)
+  local address, database = link.address, settings.database
+  local way = settings.direct and "direct" or "leader"
+  local security = link.tls and link.tls.identity or ""
+  return ("dqlite:%d:%s:%d:%s:%d:%s:%s:%s:%s:%s:%d:%s"):format(#address, address, #database,
+    database, #security, security, way, limits.pool_size or "", limits.backlog or "",
+    limits.mark or "", losses, settings.pool or "")
 end
 
-local function new_keeping(node, address, settings, limits)
+local function new_keeping(node, link, settings, limits)
   return {
-    pool = name_of_pool(address, settings, limits, node.losses),
+    pool = name_of_pool(link, settings, limits, node.losses),
     pool_size = limits.pool_size,
     backlog = limits.backlog,
     node = node,
@@ -46,18 +49,18 @@ end
 
 --- How nginx is to keep a connection, for the loop's connect. After the node has said
 -- that it leads no more the sockets that are kept are left to end: another pool begins.
--- @tparam string address of the node
+-- @tparam table link not dialled yet
 -- @tparam table settings from dqlite.options: `pool` is a part of its name
 -- @tparam[opt] table limits of a pool, whose settings are always the same: `pool_size`,
 -- `backlog`, and a `mark` where its connections are no others'; the answer is remembered
 -- there, as `keeping`. Left out: those of the settings
 -- @treturn table
-function keepalive.of(address, settings, limits)
-  local node = node_of(address)
-  if not limits then return new_keeping(node, address, settings, settings) end
+function keepalive.of(link, settings, limits)
+  local node = node_of(link.address)
+  if not limits then return new_keeping(node, link, settings, settings) end
   local known = limits.keeping
   if not known or known.node ~= node or known.losses ~= node.losses then
-    known = new_keeping(node, address, settings, limits)
+    known = new_keeping(node, link, settings, limits)
     limits.keeping = known
   end
   return known

@@ -9,6 +9,7 @@ local finalizer = require "dqlite.finalizer"
 local leftovers = require "dqlite.leftovers"
 local loops = require "dqlite.loops"
 local process = require "dqlite.process"
+local tls = require "dqlite.tls"
 
 local Link = {}
 Link.__index = Link
@@ -34,10 +35,11 @@ end
 -- @tparam string address whom to dial
 -- @tparam table settings from dqlite.options
 -- @tparam[opt] string name that the cluster knows the node by, where it is another
--- @tparam[opt] table keeping how nginx is to keep its socket (dqlite.keepalive)
+-- @tparam[opt] boolean may_be_kept by nginx is its socket: the session is open then
 -- @treturn table|nil the link
--- @treturn table|nil an error of kind "value" for a malformed address
-function links.new(address, settings, name, keeping)
+-- @treturn table|nil an error of kind "value" for a malformed address, or one without a
+-- name to verify
+function links.new(address, settings, name, may_be_kept)
   if type(address) ~= "string" then
     errors.misuse("an address is a string, not a " .. type(address))
   end
@@ -50,13 +52,17 @@ function links.new(address, settings, name, keeping)
   end
   local loop = loops.select(settings.loop)
   loops.check_wait(loop)
+  tls.check_loop(settings, loop)
+  local security, unnamed = tls.towards(settings, address, name or address)
+  if unnamed then return nil, errors.new { kind = "value", message = unnamed } end
   return setmetatable({
     address = address,
     name = name or address,
     loop = loop,
     process = current_process(), -- that it belongs to
     dialler = settings.dial, -- the user's own
-    keeping = keeping or nil,
+    tls = security, -- what is asked for of it, or false (dqlite.tls)
+    keeping = nil, -- how nginx is to keep its socket (dqlite.keepalive)
     dialling = nil, -- the stream that is being connected
     watch = nil, -- minds the leader while an answer is overdue (dqlite.watch)
     observer = nil, -- is told of its end (dqlite.events)
@@ -64,7 +70,7 @@ function links.new(address, settings, name, keeping)
     members = nil, -- of the cluster, as the node has said
     overtaken = nil, -- by what leader, once the watch has found one
     -- where nginx has kept no socket it is made anew (dqlite.keepalive)
-    core = core.session(settings.max_message_size, keeping),
+    core = core.session(settings.max_message_size, may_be_kept),
     stream = nil, -- from dial to close
     owner = nil, -- the coroutine whose call is under way
     cause = nil, -- the error that ended it
@@ -88,8 +94,7 @@ end
 -- @treturn true|nil
 -- @treturn table|nil the error
 function Link:dial(deadline)
-  local stream, kind, reason = dial(self.loop, self.dialler, self.address, deadline,
-    function(begun) self.dialling = begun end, self.keeping)
+  local stream, kind, reason = dial(self, deadline, function(begun) self.dialling = begun end)
   self.dialling = nil
   if not stream then
     if kind == "misuse" then errors.misuse(reason) end

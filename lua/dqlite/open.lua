@@ -133,9 +133,10 @@ function open.session(link, settings, deadline, wants_members)
 end
 
 local function attempt(address, settings, deadline)
-  local keeping = loops.select(settings.loop).detach and keepalive.of(address, settings)
-  local link, err = links.new(address, settings, nil, keeping)
+  local keeps = loops.select(settings.loop).detach ~= nil
+  local link, err = links.new(address, settings, nil, keeps)
   if not link then return nil, err end
+  if keeps then link.keeping = keepalive.of(link, settings) end
   local ok, failed = open.session(link, settings, deadline)
   if ok then return link end
   return nil, failed

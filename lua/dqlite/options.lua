@@ -5,6 +5,7 @@ local core = require "dqlite.core"
 local errors = require "dqlite.error"
 local must = require "dqlite.must"
 local policy = require "dqlite.policy"
+local tls = require "dqlite.tls"
 
 local options = {}
 
@@ -41,6 +42,7 @@ local CONNECT = {
   pool = must.kept_text,
   pool_size = must.kept_count,
   backlog = must.kept_count_or_none,
+  tls = tls.problem,
 }
 for name, check in pairs(CALL) do CONNECT[name] = check end
 CONNECT.row_types = nil
@@ -100,7 +102,6 @@ local RETRY = { timeout = must.seconds, retries = must.count_or_none, loop = mus
 
 -- Options that are known, and out of place.
 local ELSEWHERE = {
-  tls = "is unsupported yet",
   consistency = "is for a fetch call",
   backlog = "is for nginx",
 }
@@ -119,6 +120,7 @@ options.DEFAULTS = {
   direct = false,
   row_types = false,
   slow_query = 1,
+  tls = false,
 }
 
 options.NGINX_POOL_DEFAULTS = { max_size = 10, backlog = 1000, idle_timeout = 300, retries = 3 }
@@ -138,15 +140,16 @@ local function check(given, known)
     errors.misuse(("options are a table, not a %s"):format(type(given)))
   end
   for name, value in pairs(given) do
-    local wanted
+    local wanted, inside
     if known[name] then
-      wanted = known[name](value)
+      wanted, inside = known[name](value)
     elseif ELSEWHERE[name] then
       errors.misuse(("option '%s' %s"):format(name, ELSEWHERE[name]))
     else
       errors.misuse(("unknown option '%s'"):format(tostring(name)))
     end
     if wanted then
+      if inside then name = name .. "." .. inside end
       errors.misuse(("option '%s' must be %s"):format(name, wanted))
     end
   end
@@ -196,6 +199,7 @@ local function copy(from)
     slow_query = from.slow_query,
     statement_cache = from.statement_cache,
     timeout = from.timeout,
+    tls = from.tls,
     translate = from.translate,
   }
 end
@@ -211,7 +215,7 @@ end
 -- @treturn table all settings, defaults included
 function options.connect(given)
   check(given or {}, CONNECT)
-  return merge(given or {}, options.DEFAULTS)
+  return tls.settle(merge(given or {}, options.DEFAULTS))
 end
 
 local function with_policy(settings)
@@ -224,7 +228,7 @@ end
 -- @treturn table all settings, defaults included
 function options.cluster(given)
   check(given or {}, CLUSTER)
-  return with_policy(merge(given or {}, options.DEFAULTS))
+  return with_policy(tls.settle(merge(given or {}, options.DEFAULTS)))
 end
 
 --- The settings of a connection that a cluster makes.
@@ -233,7 +237,7 @@ end
 -- @treturn table all settings
 function options.over(given, settings)
   check(given, CONNECT)
-  return with_policy(merge(given, settings))
+  return with_policy(tls.settle(merge(given, settings), settings))
 end
 
 -- The user's options of a pool in two: those of its connections, and its own.

@@ -45,12 +45,14 @@ local PAGE = 4096
 --- A stream over a cosocket that is connected.
 -- @param sock
 -- @tparam boolean is_kept may it be given back to nginx?
-function cosocket.stream(sock, is_kept)
+-- @tparam[opt] string doubt what may be wrong where the peer ends it without a byte
+function cosocket.stream(sock, is_kept, doubt)
   return setmetatable({
     sock = sock,
     request = get_request(), -- the context that it belongs to
     is_kept = is_kept,
     reused = sock:getreusedtimes(),
+    doubt = doubt or false, -- until a byte has come
     fresh = true, -- nothing was received since the last send
     is_full = false, -- the last read filled nginx' buffer
     read_ms = 0, -- the timeout of reads that is set
@@ -65,10 +67,10 @@ function cosocket.stream(sock, is_kept)
 end
 
 -- ngx_lua names the cause in its own words.
-local function lost(err)
+local function lost(self, err)
   if err == "timeout" then return nil, "timeout", OVER end
-  if err == "closed" then return nil, "closed", "the server closed the connection" end
-  return nil, "closed", err
+  local reason = err == "closed" and "the server closed the connection" or err
+  return nil, "closed", self.doubt and reason .. self.doubt or reason
 end
 
 local function set_timeouts(self, send, read)
@@ -149,7 +151,7 @@ end
 
 local function accept(self, session, data)
   self.is_full = #data % PAGE == 0
-  self.late = false
+  self.late, self.doubt = false, false
   session:feed(data)
   return true
 end
@@ -162,9 +164,9 @@ local FOREIGN = "the connection belongs to another request of nginx: connect in 
 
 -- nginx closes sockets with the request that they belong to. What else closes one ends
 -- the connection here, too, before it sends again.
-local function not_sent(err)
+local function not_sent(self, err)
   if err == "closed" then return nil, "misuse", FOREIGN end
-  return lost(err)
+  return lost(self, err)
 end
 
 -- What the reader has come to.
@@ -172,7 +174,7 @@ local function take_read(self, session)
   local reader = self.reader
   self.reader = false
   if reader.result then return accept(self, session, reader.result) end
-  return lost(reader.err)
+  return lost(self, reader.err)
 end
 
 local function receive_beside(self, session, deadline)
@@ -192,7 +194,7 @@ local function receive(self, session, deadline, left)
   if self.late and left > patience and not self.interruption then
     return receive_beside(self, session, deadline)
   end
-  return lost(err)
+  return lost(self, err)
 end
 
 local function has_sent_or_read(self)
@@ -208,7 +210,7 @@ local function send_beside(self, session, deadline)
   local sender = self.sender
   self.sender = false
   if sender.result then return true end
-  return not_sent(sender.err)
+  return not_sent(self, sender.err)
 end
 
 -- What was begun cannot be begun again: it has the time of the whole call.
@@ -222,7 +224,7 @@ local function send(self, session, deadline, left, limit)
   set_timeouts(self, most, left < PLAIN and left or PLAIN)
   local sent, err = self.sock:send(bytes)
   if sent then return true end
-  return not_sent(err)
+  return not_sent(self, err)
 end
 
 -- nginx has closed the socket of who was killed.

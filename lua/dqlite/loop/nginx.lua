@@ -7,13 +7,14 @@
 
 local core = require "dqlite.core"
 local cosocket = require "dqlite.loop.cosocket"
+local handshake = require "dqlite.loop.handshake"
 local phases = require "dqlite.loop.phases"
 local semaphore = require "ngx.semaphore"
 
 local spawn = ngx.thread.spawn
 local now = core.now
 
-local nginx = { name = "nginx" }
+local nginx = { name = "nginx", speaks_tls = true }
 
 local DAY = 86400
 
@@ -107,8 +108,9 @@ end
 -- @tparam[opt] function hold not used: a cosocket that connects cannot be closed
 -- @tparam[opt] table keeping `pool`, `pool_size`, `backlog` as of a cosocket's connect;
 -- without it a new connection is made
+-- @tparam[opt] table|boolean tls what is asked for (dqlite.tls); false: nothing
 -- @return a stream, or nil with the kind of the error and its reason
-function nginx.connect(address, deadline, hold, keeping) -- luacheck: ignore hold
+function nginx.connect(address, deadline, hold, keeping, tls) -- luacheck: ignore hold
   local left = deadline - now()
   if left <= 0 then return nil, "timeout", "no answer in time" end
   local host, port, wrong = target(address)
@@ -118,7 +120,17 @@ function nginx.connect(address, deadline, hold, keeping) -- luacheck: ignore hol
   sock:settimeouts(ms, ms, ms)
   local connected, err = dial_to(sock, host, port, keeping or UNKEPT)
   if not connected then return connect_error(err, host) end
-  return cosocket.stream(sock, keeping ~= nil)
+  local doubt
+  -- what nginx has kept has that behind it
+  if tls and sock:getreusedtimes() == 0 then
+    local shaken, kind, reason = handshake.run(sock, tls, deadline)
+    if not shaken then
+      sock:close()
+      return nil, kind, reason
+    end
+    doubt = handshake.doubt(tls)
+  end
+  return cosocket.stream(sock, keeping ~= nil, doubt)
 end
 
 return nginx
