@@ -14,19 +14,21 @@
 -- * `"unsupported"`: something that the loaded libdqlite does not have; the
 --   message names the version that does;
 -- * `"busy"`: another node, of this process or another, runs on the directory;
--- * `"connect"`: the address could not be bound, or libdqlite could not create,
---   start, stop or recover the node (`err.code` is libdqlite's code; 1.11.1
---   often has no text for it).
+-- * `"connect"`: the address could not be bound (`err.retryable` where somebody
+--   else listens there), or libdqlite could not create, start, stop or recover
+--   the node (`err.code` is libdqlite's code; 1.11.1 often has no text for it).
 --
 -- A wrong type, an unknown option and a number out of range raise.
 --
--- A failed `start` leaves some file descriptors of libdqlite's event loop open
--- and, where the data were the reason, the bound port too, until the process
--- ends: libdqlite has no way to give them back.
+-- A `start` that fails for another reason than a lock or a port that is taken
+-- leaves some file descriptors of libdqlite's event loop open and, where the
+-- data were the reason, the bound port too, until the process ends: libdqlite
+-- has no way to give them back.
 --
 -- @module dqlite.node
 
 local address = require "dqlite.node.address"
+local core = require "dqlite.core"
 local errors = require "dqlite.error"
 local library = require "dqlite.node.library"
 local node_core = require "dqlite.node_core"
@@ -119,6 +121,20 @@ local function lock(handle, dir, make)
   }
 end
 
+-- A node that could not listen would leave descriptors behind, each time.
+local function check_port(bind)
+  local kind, host, port = core.parse_address(bind)
+  if kind ~= "tcp" then return true end
+  local free, reason, taken = core.unused_port(host, port)
+  if free then return true end
+  return nil, errors.new {
+    kind = "connect",
+    message = "cannot listen: " .. reason,
+    address = bind,
+    retryable = taken,
+  }
+end
+
 -- Each of these answers what node_core does: true (bring_up: the bound
 -- address) | nil, message, code. The caller stops the handle.
 
@@ -186,6 +202,11 @@ function Node:start()
   self._handle:stop() -- where running out of memory broke an earlier start off
   local locked, err = lock(self._handle, self.dir, true)
   if not locked then return nil, err end
+  local free, taken = check_port(self._bind)
+  if not free then
+    self._handle:stop()
+    return nil, taken
+  end
   local bound, message, code = bring_up(self)
   if not bound then
     self._handle:stop()

@@ -160,7 +160,7 @@ static void check_no_connection(const char *address, int expected, int cause)
 
 static void test_no_connection(void)
 {
-  uint16_t port;
+  uint16_t port = 0;
   char address[32];
   CHECK_EQ(dqc_sock_unused_port("127.0.0.1", &port), DQC_DONE);
   CHECK(port > 0);
@@ -195,7 +195,7 @@ static void test_too_long(void)
 static void test_no_descriptor(void)
 {
   struct rlimit limit, none;
-  uint16_t port = 1;
+  uint16_t port = 0;
   if (getrlimit(RLIMIT_NOFILE, &limit)) check_fatal("no limit");
   none = limit;
   none.rlim_cur = 0;
@@ -263,13 +263,21 @@ static void test_lookup(void)
 
 static void test_unused_port(void)
 {
-  uint16_t port = 1;
+  struct peer peer;
+  uint16_t port = 0, wanted;
   CHECK_EQ(dqc_sock_unused_port("localhost", &port), DQC_EVALUE);
   CHECK_EQ(port, 0);
   /* of no machine: RFC 5737 */
   CHECK_EQ(dqc_sock_unused_port("192.0.2.1", &port), DQC_EOS);
   CHECK_EQ(errno, EADDRNOTAVAIL);
   CHECK_EQ(port, 0);
+  if (!peer_listen(&peer, "127.0.0.1:0")) check_fatal("no server");
+  port = wanted = peer.addr.port;
+  CHECK_EQ(dqc_sock_unused_port("127.0.0.1", &port), DQC_EOS);
+  CHECK_EQ(errno, EADDRINUSE);
+  peer_free(&peer);
+  CHECK_EQ(dqc_sock_unused_port("127.0.0.1", &port), DQC_DONE);
+  CHECK_EQ(port, wanted);
 }
 
 int main(void)

@@ -3,6 +3,7 @@
 local dqlite = require "dqlite"
 local node = require "dqlite.node"
 local nodes = require "spec.support.nodes"
+local process = require "spec.support.process"
 
 local make, start, answer = nodes.make, nodes.start, nodes.answer
 local fresh_dir, quote, output_of = nodes.fresh_dir, nodes.quote, nodes.output_of
@@ -164,9 +165,28 @@ describe("dqlite.node", function()
       assert.is_nil(ok)
       assert.equal("connect", err.kind)
       assert.matches("[Aa]ddress already in use", err.message)
+      assert.is_true(err.retryable)
       assert.equal(first.address, err.address)
       assert.equal(42, answer(start({ dir = second.dir }).address))
     end)
+  end)
+
+  it("leaves no descriptor open when its port is taken, and starts once it is free", function()
+    local first = start {}
+    local second = make { address = first.address }
+    local before = process.descriptors()
+    for _ = 1, 3 do assert.is_nil((second:start())) end
+    assert.equal(before, process.descriptors())
+    first:stop()
+    assert.is_true(second:start())
+  end)
+
+  it("does not wait for an address that is not this machine's", function()
+    local ok, err = make({ address = "192.0.2.1:9001" }):start() -- RFC 5737
+    assert.is_nil(ok)
+    assert.equal("connect", err.kind)
+    assert.is_false(err.retryable)
+    assert.matches("cannot listen: ", err.message, 1, true)
   end)
 
   describe("damaged data", function()

@@ -371,11 +371,15 @@ int dqc_sock_peer(struct dqc_sock *sock, struct dqc_ip *ip, uint16_t *port)
   return numeric_text((struct sockaddr *)&sa, len, ip);
 }
 
+/* Of a port that is wanted, what old connections have left does not matter:
+ * servers set SO_REUSEADDR too. */
 static int bound_port(int fd, const struct addrinfo *at, uint16_t *port)
 {
   struct sockaddr_storage sa;
   socklen_t len = sizeof sa;
-  if (bind(fd, at->ai_addr, at->ai_addrlen) ||
+  int reuse = *port != 0;
+  if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &reuse, sizeof reuse) ||
+      bind(fd, at->ai_addr, at->ai_addrlen) ||
       getsockname(fd, (struct sockaddr *)&sa, &len)) {
     return DQC_EOS;
   }
@@ -388,8 +392,7 @@ int dqc_sock_unused_port(const char *ip, uint16_t *port)
   struct dqc_sock sock;
   struct addrinfo *list;
   struct dqc_addr addr = {
-      DQC_ADDR_TCP, {(const uint8_t *)ip, strlen(ip)}, {NULL, 0}, 0};
-  *port = 0;
+      DQC_ADDR_TCP, {(const uint8_t *)ip, strlen(ip)}, {NULL, 0}, *port};
   dqc_sock_init(&sock);
   int rc = numeric(&addr, &list);
   if (rc) return rc;

@@ -84,7 +84,9 @@ int dqc_sock_lookup(const char *host, struct dqc_ip *ips, size_t max,
  * that is not TCP. */
 int dqc_sock_peer(struct dqc_sock *sock, struct dqc_ip *ip, uint16_t *port);
 
-/* A TCP port that nobody listens on at this moment. */
+/* A TCP port that a server could listen on at this moment: *port, or any where
+ * that is 0, which is then set. DQC_EOS with errno, EADDRINUSE where it is
+ * taken. */
 int dqc_sock_unused_port(const char *ip, uint16_t *port);
 
 #pragma GCC visibility pop

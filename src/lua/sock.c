@@ -290,17 +290,21 @@ static int lookup(lua_State *L)
   return 1;
 }
 
-/* unused_port(ip) -> port | nil, reason */
+/* unused_port(ip, wanted?) -> port | nil, reason, is it taken? */
 static int unused_port(lua_State *L)
 {
-  uint16_t port;
-  int rc = dqc_sock_unused_port(luaL_checkstring(L, 1), &port);
+  const char *ip = luaL_checkstring(L, 1);
+  lua_Integer wanted = luaL_optinteger(L, 2, 0);
+  uint16_t port = (uint16_t)wanted;
+  luaL_argcheck(L, wanted >= 0 && wanted <= UINT16_MAX, 2, "no port");
+  int rc = dqc_sock_unused_port(ip, &port);
   if (rc) {
     int cause = errno;
     lua_pushnil(L);
     lua_pushstring(L, rc == DQC_EVALUE ? "the host is not a number"
                                        : strerror(cause));
-    return 2;
+    lua_pushboolean(L, rc == DQC_EOS && cause == EADDRINUSE);
+    return 3;
   }
   lua_pushinteger(L, port);
   return 1;
