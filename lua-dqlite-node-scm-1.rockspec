@@ -27,6 +27,7 @@ build = {
     ["dqlite.node"] = "lua/dqlite/node.lua",
     ["dqlite.node.address"] = "lua/dqlite/node/address.lua",
     ["dqlite.node.library"] = "lua/dqlite/node/library.lua",
+    ["dqlite.node.nginx"] = "lua/dqlite/node/nginx.lua",
     ["dqlite.node.options"] = "lua/dqlite/node/options.lua",
     ["dqlite.node_core"] = {
       sources = { "src/node/node.c", "src/node/setting.c" },

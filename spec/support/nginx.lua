@@ -108,6 +108,7 @@ end
 local function defaults(opts)
   local all = {
     workers = 2,
+    user = "root",
     main = "",
     http = "",
     server = "",
@@ -175,7 +176,7 @@ end
 -- @tparam[opt] table opts
 --
 -- - `locations`: map of what stands behind `location` ("/path", "= /path") to Lua source
--- - `workers` (2)
+-- - `workers` (2), `user` ("root")
 -- - `main`, `http`, `server`: more text for nginx.conf on those levels
 -- - `lua`: map of module names to Lua source, for `require` there
 -- - `env`: list of names, or of "NAME=value"

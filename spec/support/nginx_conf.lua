@@ -42,7 +42,7 @@ end
 local MODULE_LINE = "load_module " .. MODULES .. "%s.so;"
 
 local TEXT = [[
-user root;
+user $user;
 daemon off;
 worker_processes $workers;
 pid $dir/nginx.pid;
@@ -79,6 +79,7 @@ http {
 function nginx_conf.text(opts, dir, ports)
   local fields = {
     workers = opts.workers,
+    user = opts.user,
     dir = dir,
     level = opts.error_log_level,
     modules = each(opts.modules, MODULE_LINE),
