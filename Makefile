@@ -198,7 +198,7 @@ test:
 	@$(SETUP) build test
 	@$(suites) 'core in C=$(MAKE) test-core' 'fuzz replay=$(MAKE) fuzz-replay' \
 	  'unit=$(MAKE) test-unit' 'memory=$(MAKE) test-memory' \
-	  'hostile=$(MAKE) test-hostile' 'live=$(MAKE) test-live' \
+	  'hostile=$(MAKE) test-hostile' 'servers=$(MAKE) test-servers' \
 	  'chaos=$(MAKE) test-chaos'
 
 # What waits most of the time, beside what computes.
@@ -351,7 +351,7 @@ LOOPS := $(or $(DQLITE_LOOP),blocking luv)
 test-live:
 	@$(foreach l,$(sort $(LUAS) $(if $(DQLITE_SERVERS),,lua5.4)),\
 	  $(MAKE) LUA=$l all &&) :
-	@$(suites) $(if $(DQLITE_SERVERS),,-j 4) $(live_suites)
+	@$(suites) $(if $(DQLITE_SERVERS),,-j 4) $(cluster_suites) $(server_suites)
 
 # Those on clusters take longest, and so come first.
 runs = $(foreach loop,$(LOOPS),$(LUAS:%=%,$(loop)))
@@ -361,15 +361,22 @@ cluster_runs = $(if $(EVERYWHERE),$(runs),$(filter lua5.4$(comma)blocking luajit
 live_suite = '$(1), $(call run_lua_of,$(2)), $(call run_loop_of,$(2))=PART=$(1) \
   DQLITE_LOOP=$(call run_loop_of,$(2)) $(support)/with_servers.sh \
   $(MAKE) specs SUITE=live LUA=$(call run_lua_of,$(2))'
-live_suites = $(foreach r,$(cluster_runs),$(call live_suite,clusters,$r)) \
-  $(foreach r,$(runs),$(call live_suite,servers,$r))
+cluster_suites = $(foreach r,$(cluster_runs),$(call live_suite,clusters,$r))
+server_suites = $(foreach r,$(runs),$(call live_suite,servers,$r))
 
-.PHONY: test-nginx
+nginx_suite := 'nginx=$(MAKE) specs SUITE=nginx LUA=lua5.4'
+
+# Those and the specs of nginx, the longest first.
+test-servers:
+	@$(foreach l,$(sort $(LUAS) lua5.4 luajit),$(MAKE) LUA=$l all &&) :
+	@$(suites) -j 4 $(cluster_suites) $(nginx_suite) $(server_suites)
+
+.PHONY: test-nginx test-servers
 ## make test-nginx  specs that ask an nginx with its Lua module, whose workers run
 ##                 this library; in Lua 5.4, with real nodes of their own
 test-nginx:
 	@$(MAKE) LUA=luajit all
-	@$(suites) 'nginx=$(MAKE) specs SUITE=nginx LUA=lua5.4'
+	@$(suites) $(nginx_suite)
 
 specs: all $(out)/spec/support/fork.so
 	@$(run_lua) $(support)/run_specs.lua --run=$(SUITE)
