@@ -175,7 +175,8 @@ end
 -- database a worker keeps; `backlog`: how many calls wait where there are as many; `pool`: a
 -- name that keeps connections apart from others to the same database. `max_packet_size`:
 -- bytes of a frame. `shared_dict`, `array_mt`: as of dqlite.connect. `user`, `password`,
--- `charset` and `ssl_verify` are ignored: dqlite has no users; `ssl` is refused
+-- `charset` are ignored: dqlite has no users. `ssl`: speaks TLS, and verifies the server's
+-- certificate unless `ssl_verify` is false; `ssl_server_name`: the name that it must have
 -- @treturn number|nil 1
 -- @treturn string|nil the error
 -- @treturn number|nil its code, where the server has given one

@@ -213,14 +213,14 @@ describe("resty.dqlite, on one node,", function()
         local function refused(opts) return select(2, db:connect(opts)) end
         return none, err, kind, refused(), refused { host = "127.0.0.1" },
           refused { host = "127.0.0.1", port = "1" }, refused { hosts = {} },
-          refused(support.at { ssl = true }), refused(support.at { pool_size = 0 }),
+          refused(support.at { ssl = 1 }), refused(support.at { pool_size = 0 }),
           refused { cluster = {} }, (db:query "SELECT 1")]]
       assert.truthy(got[2]:find("^connect: connection refused"))
       got[2] = "text"
       got[10] = got[10]:match "where to connect to is an address"
       assert.same({ "nil", "text", "connect", "connect takes a table of options",
         "connect takes host and port, path, or cluster", "option 'port' must be a number",
-        "unknown option 'hosts'", "ssl is unsupported",
+        "unknown option 'hosts'", "option 'ssl' must be a boolean",
         "option 'pool_size' must be a positive whole number", "where to connect to is an address",
         "nil" }, got)
     end)

@@ -172,6 +172,25 @@ describe("TLS under nginx", function()
     assert.matches("^connect: .*not for 'other.test'.*tls.server_name", answer)
   end)
 
+  it("does so through resty.dqlite as well, whose ssl verifies unless told not to", function()
+    assert.equal("true 42, false true, 42", run [[
+      local function ask(name, more)
+        local host, port = h.proxies[name]:match "^(.*):(%d+)$"
+        local opts = { host = host, port = tonumber(port), ssl = true, direct = true }
+        for key, value in pairs(more) do opts[key] = value end
+        local db = require "resty.dqlite":new()
+        local ok, err = db:connect(opts)
+        if not ok then return nil, err end
+        local rows = assert(db:query "SELECT 42 AS answer")
+        return rows[1].answer
+      end
+      local verified = ask("good", { ssl_server_name = "node.test" })
+      local refused, err = ask("strange", { ssl_server_name = "node.test" })
+      local trusting = ask("strange", { ssl_verify = false })
+      return ("%s %s, %s %s, %s"):format(verified ~= nil, verified, refused ~= nil,
+        err:find("is not trusted", 1, true) ~= nil, trusting)]])
+  end)
+
   it("refuses what has no name to verify", function()
     local answer = run "return h.ask(h.proxies.good, true)"
     assert.matches("^value: .*127%.0%.0%.1.*tls%.server_name", answer)
@@ -389,7 +408,7 @@ describe("TLS under nginx", function()
     local answer = run [[
       local where = { h.proxies.strange, h.proxies.choosy }
       local function connect(tls)
-        return h.describe(h.dqlite.connect(where, h.options(tls, { timeout = 0.5 })))
+        return h.describe(h.dqlite.connect(where, h.options(tls, { timeout = 1.5 })))
       end
       local verified = ngx.thread.spawn(connect, { server_name = "other.test" })
       local unverified = connect { verify = false }

@@ -8,7 +8,8 @@ local resty_options = {}
 
 local OWN = {
   host = "string", port = "number", path = "string", cluster = "table",
-  compact_arrays = "boolean", max_packet_size = "number", ssl = "boolean",
+  compact_arrays = "boolean", max_packet_size = "number",
+  ssl = "boolean", ssl_verify = "boolean", ssl_server_name = "string",
 }
 
 local PASSED = {
@@ -17,7 +18,7 @@ local PASSED = {
 }
 
 -- Of lua-resty-mysql, without a meaning here: dqlite has no users, and texts are UTF-8.
-local IGNORED = { user = true, password = true, charset = true, ssl_verify = true }
+local IGNORED = { user = true, password = true, charset = true }
 
 local function problem(opts)
   if type(opts) ~= "table" then return "connect takes a table of options" end
@@ -29,7 +30,6 @@ local function problem(opts)
       return ("unknown option '%s'"):format(tostring(name))
     end
   end
-  if opts.ssl then return "ssl is unsupported" end
 end
 
 local function where_of(opts)
@@ -42,6 +42,12 @@ local function where_of(opts)
   return ("%s:%d"):format(host, port)
 end
 
+-- Certificates are verified, unless that is refused in so many words.
+local function tls_of(opts)
+  if not opts.ssl then return nil end
+  return { verify = opts.ssl_verify ~= false, server_name = opts.ssl_server_name }
+end
+
 -- A node that is given alone may take all of the time; of several, one may hang.
 local function translated(opts, seconds)
   local one_node = options.DEFAULTS.connect_timeout
@@ -50,6 +56,7 @@ local function translated(opts, seconds)
     timeout = seconds,
     connect_timeout = opts.cluster and math.min(seconds, one_node) or seconds,
     max_message_size = opts.max_packet_size,
+    tls = tls_of(opts),
   }
   for name in pairs(PASSED) do given[name] = opts[name] end
   return given
