@@ -73,10 +73,11 @@ local function lost(self, err)
   return nil, "closed", self.doubt and reason .. self.doubt or reason
 end
 
+-- nginx raises for less than none, and takes none for its default.
 local function set_timeouts(self, send, read)
-  local ms = milliseconds(read)
+  local ms = math.max(1, milliseconds(read))
   self.read_ms = ms
-  self.sock:settimeouts(ms, milliseconds(send), ms)
+  self.sock:settimeouts(ms, math.max(1, milliseconds(send)), ms)
 end
 
 -- ---- light threads ----
