@@ -215,6 +215,22 @@ describe("a connection that nginx keeps", function()
     assert.is_truthy(err == "closed" and value == 7 or err == "in the other worker")
   end)
 
+  it("cannot be used in a timer either", function()
+    local ok, text, after = inside [[
+      local conn, result = assert(connect()), nil
+      assert(conn:ping())
+      assert(ngx.timer.at(0, function()
+        result = { pcall(conn.fetchval, conn, "SELECT 1") }
+      end))
+      while not result do ngx.sleep(0.001) end
+      local _, err = conn:fetchval "SELECT 1"
+      conn:close()
+      return result[1], tostring(result[2]), err and err.kind]]
+    assert.is_false(ok)
+    assert.matches("belongs to another request", text)
+    assert.equal("closed", after)
+  end)
+
   it("refuses what makes no sense", function()
     local idle, size, leased = inside [[
       local conn = assert(connect())

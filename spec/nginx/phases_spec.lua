@@ -33,6 +33,25 @@ local LOCATIONS = ([[
   location = /header { content_by_lua_block { ngx.print "." } %s }
   location = /body { content_by_lua_block { ngx.print "." } %s }
   location = /log { content_by_lua_block { ngx.print "." } %s }
+  location = /all {
+    rewrite_by_lua_block {
+      ngx.ctx.conn = assert(require "dqlite".connect(require "spec_where"))
+      assert(ngx.ctx.conn:begin())
+    }
+    access_by_lua_block { ngx.ctx.value = ngx.ctx.conn:fetchval "SELECT 40 + 2" }
+    content_by_lua_block {
+      assert(ngx.ctx.conn:commit())
+      assert(ngx.ctx.conn:set_keepalive())
+      ngx.print(ngx.ctx.value)
+    }
+  }
+  location = /inner { content_by_lua_block {
+    ngx.print(require "spec_pool":fetchval "SELECT 42")
+  } }
+  location = /within { content_by_lua_block {
+    local inner = ngx.location.capture "/inner"
+    ngx.print(inner.body, ", ", require "spec_pool":fetchval "SELECT 43")
+  } }
   location = /balancer { proxy_pass http://behind; }
 ]]):format(try "rewrite", try "access", try "header_filter", try "body_filter", try "log")
 
@@ -103,6 +122,14 @@ describe("a call", function()
       assert.equal("2", seen(phase))
     end)
   end
+
+  it("works on one connection in one phase after the other", function()
+    for _ = 1, 3 do assert.equal("42", assert(server:get "/all").body) end
+  end)
+
+  it("works in requests within a request", function()
+    for _ = 1, 3 do assert.equal("42, 43", assert(server:get "/within").body) end
+  end)
 
   it("works in content, and in a timer that init_worker begins", function()
     assert.equal(2, inside "return require 'spec_pool':fetchval 'SELECT 1 + 1'")

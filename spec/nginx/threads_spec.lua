@@ -119,6 +119,24 @@ describe("light threads", function()
       return values]])
   end)
 
+  it("may be coroutines of the program, that yield between rows", function()
+    local sum, nested = inside [[
+      local conn = assert(dqlite.connect(where))
+      local each = coroutine.wrap(function()
+        for row in conn:rows "SELECT 1 AS a UNION SELECT 2 UNION SELECT 3" do
+          coroutine.yield(row.a)
+        end
+      end)
+      local sum = 0
+      for a in each do sum = sum + a end
+      local nested = coroutine.wrap(function()
+        return coroutine.wrap(function() return conn:fetchval "SELECT 7" end)()
+      end)()
+      conn:close()
+      return sum, nested]]
+    assert.same({ 6, 7 }, { sum, nested })
+  end)
+
   it("have a connection each from a pool", function()
     local sum, n = inside [[
       local threads, sum = {}, 0
