@@ -176,7 +176,7 @@ describe("light threads", function()
         local conn, err = assert(dqlite.connect(where))
         gate()
         local slow = ngx.thread.spawn(function()
-          local _, err = conn:fetchval "SELECT 1"
+          local _, err = conn:execute "INSERT INTO ended VALUES ('closed')"
           return err
         end)
         ngx.sleep(%g)
