@@ -1,4 +1,5 @@
 -- Where calls work in nginx, and what they say elsewhere.
+local certificates = require "spec.support.certificates"
 local cluster = require "spec.support.cluster"
 local eventually = require "spec.support.eventually"
 local nginx = require "spec.support.nginx"
@@ -94,13 +95,35 @@ local HTTP = ([[
   }
 ]]):format((try("balancer"):gsub("}$", "ngx.exit(503) }")))
 
+-- A server that speaks TLS, on a socket of its own. Waits in ssl_client_hello and in
+-- ssl_session_fetch need patches of nginx itself, which OpenResty has.
+local TLS = [[
+  server {
+    listen unix:$dir/tls ssl;
+    ssl_certificate $dir/one.pem;
+    ssl_certificate_key $dir/one.key;
+    $certificate
+    location / { return 204; }
+  }
+]]
+
+local function tls_server(dir)
+  return (TLS:gsub("%$([%a_]+)", {
+    dir = dir,
+    certificate = try "ssl_certificate",
+  }))
+end
+
 describe("a call", function()
-  local server, inside
+  local server, inside, made
 
   setup(function()
     local one = cluster.start { nodes = 1 }
+    made = certificates.new()
+    made:authority "one"
+    local to_tls = ("location = /tls { proxy_pass https://unix:%s/tls:/; }"):format(made.dir)
     server = nginx.start(nginx_inside.options(nginx_cluster.options(one, {
-      server = LOCATIONS, http = HTTP,
+      server = LOCATIONS .. to_tls, http = HTTP .. tls_server(made.dir),
       lua = {
         spec_try = TRY,
         spec_pool = "return assert(require 'dqlite'.create_pool(require 'spec_where'))",
@@ -108,7 +131,10 @@ describe("a call", function()
     })))
     inside = nginx_inside.of(server)
   end)
-  teardown(nginx_cluster.stop_all)
+  teardown(function()
+    nginx_cluster.stop_all()
+    if made then made:close() end
+  end)
 
   local function seen(name)
     return eventually(name .. " was seen", function()
@@ -122,6 +148,11 @@ describe("a call", function()
       assert.equal("2", seen(phase))
     end)
   end
+
+  it("works while TLS is begun", function()
+    assert.equal(204, assert(server:get "/tls").status)
+    assert.equal("2", seen "ssl_certificate")
+  end)
 
   it("works on one connection in one phase after the other", function()
     for _ = 1, 3 do assert.equal("42", assert(server:get "/all").body) end
