@@ -99,15 +99,13 @@ describe("a connection that nginx keeps", function()
     inside [[
       local conn = assert(connect())
       assert(conn:ping())
-      assert(conn:set_keepalive(0.05))]]
-    eventually("it is closed", function()
-      local open = front:open_count()
-      return inside [[
-        local conn = assert(connect())
-        local times = conn:get_reused_times()
-        conn:close()
-        return times == 0]] and open
-    end)
+      assert(conn:set_keepalive(0.1))]]
+    eventually("it is closed", function() return front:open_count() == 0 end, 3)
+    assert.equal(0, inside [[
+      local conn = assert(connect())
+      local times = conn:get_reused_times()
+      conn:close()
+      return times]])
   end)
 
   -- Of what is left on a connection: an answer to set_keepalive, that of the next call on
