@@ -90,6 +90,14 @@ function connection.renew(conn)
   return new(conn.link, conn.settings, conn.observer, conn.cache, conn.prepare_schema, conn.found)
 end
 
+--- The same object for one who gets it next, where nobody else has seen it.
+-- @tparam table conn that is retired
+-- @treturn table
+function connection.revive(conn)
+  conn.closed, conn.found = false, keepalive.features(conn.link)
+  return conn
+end
+
 --- Makes the object useless: what is called on it raises.
 -- @tparam table conn
 function connection.retire(conn)
@@ -368,6 +376,7 @@ function Connection:set_keepalive(idle, size)
   keepalive.check(self, idle, size)
   helpers.check_usable(self)
   local kept, err = keepalive.give(self, idle, size)
+  self.link.core:close()
   connection.retire(self)
   return kept, err
 end

@@ -80,6 +80,37 @@ function keepalive.is_open(link)
   return stream.times_reused ~= nil and stream:times_reused() > 0
 end
 
+--- Keeps a link whose socket nginx has taken, for the same pool to dial once more: the
+-- session goes on where it gets a socket that was kept.
+-- @tparam table limits of the pool
+-- @tparam table link
+function keepalive.put_spare(limits, link)
+  local spares = limits.spares
+  local name, failed, pending = link.core:next()
+  if name or failed or pending > 0 or link.overtaken or link.keeping ~= limits.keeping
+    or #spares >= limits.pool_size then
+    return link:close()
+  end
+  spares[#spares + 1] = link
+end
+
+--- A link that was kept so.
+-- @tparam table limits of the pool
+-- @tparam string address of the node
+-- @tparam string name of the node
+-- @treturn table|nil nil where there is none to that node
+function keepalive.take_spare(limits, address, name)
+  local spares = limits.spares
+  local link = spares[#spares]
+  if not link then return nil end
+  local keeping = link.keeping
+  if link.address == address and link.name == name and keeping.losses == keeping.node.losses then
+    spares[#spares] = nil
+    return link
+  end
+  limits.spares = {} -- the others are of the same node
+end
+
 --- Begins a session over a link's socket: one that is open already, or a new one.
 -- @tparam table link that is dialled
 -- @tparam table settings from dqlite.options
@@ -164,8 +195,8 @@ function keepalive.give(conn, idle, size)
   ready, err = tidy(conn)
   if not ready then return nil, err end
   local kept, reason = link:keep(idle, size)
-  if kept then return true end
-  return not_kept(conn, reason)
+  if not kept then return not_kept(conn, reason) end
+  return true
 end
 
 --- The same for a connection of a pool: a transaction is rolled back, rows are read.

@@ -63,6 +63,7 @@ function links.new(address, settings, name, may_be_kept)
     dialler = settings.dial, -- the user's own
     tls = security, -- what is asked for of it, or false (dqlite.tls)
     keeping = nil, -- how nginx is to keep its socket (dqlite.keepalive)
+    former = nil, -- the connection that it was of, for a pool that keeps both
     dialling = nil, -- the stream that is being connected
     watch = nil, -- minds the leader while an answer is overdue (dqlite.watch)
     observer = nil, -- is told of its end (dqlite.events)
@@ -279,7 +280,8 @@ function Link:settle(deadline)
   return true
 end
 
---- Gives the stream to nginx for who comes next; the link has ended then.
+--- Gives the stream to nginx for who comes next; the link has ended then, unless it is
+-- dialled again.
 -- @tparam[opt] number idle seconds
 -- @tparam[opt] number size
 -- @treturn true|nil
@@ -287,7 +289,7 @@ end
 function Link:keep(idle, size)
   local stream = self.stream
   self.stream, self.owner, self.watch = nil, nil, nil
-  self.core:close()
+  self.members, self.queued = nil, nil
   return stream:keep(idle, size)
 end
 

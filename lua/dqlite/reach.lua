@@ -29,10 +29,13 @@ end
 -- The watch minds this link already while it is opened: who dials a leader that hangs
 -- waits for nothing else.
 local function new_link(cluster, name, address, settings, limits)
-  local keeps = cluster.loop.detach ~= nil
-  local link, err = links.new(address, settings, name, keeps)
-  if not link or not keeps then return link, err end
-  link.keeping = keepalive.of(link, settings, limits)
+  if not cluster.loop.detach then return links.new(address, settings, name) end
+  local link, err = limits and keepalive.take_spare(limits, address, name), nil
+  if not link then
+    link, err = links.new(address, settings, name, true)
+    if not link then return nil, err end
+    link.keeping = keepalive.of(link, settings, limits)
+  end
   link.watch = cluster.watch
   link:enter()
   return link

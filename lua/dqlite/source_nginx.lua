@@ -24,6 +24,8 @@ function source.begin(pool)
     pool_size = own.max_size,
     backlog = 0, -- nginx is to say that all are in use, and the pool itself lets wait
     mark = own.init and ("init-%d"):format(begun),
+    keeping = nil, -- of dqlite.keepalive
+    spares = {}, -- links whose sockets nginx keeps
   }
 end
 
@@ -75,6 +77,9 @@ local function take(pool, deadline)
   if pool.is_closed then return nil, closed_error() end
   local link, is_new = reach(pool, deadline)
   if not link then return nil, is_new end
+  local former = link.former
+  link.former = nil
+  if former and not is_new then return connection.revive(former) end
   local conn = connection.new(link, pool.settings, pool.observer)
   if is_new and pool.own.init then
     local done, err = set_up_new(pool, conn, deadline)
@@ -141,7 +146,7 @@ end
 --- Begins its use.
 -- @treturn table the connection
 function source.lease(pool, conn)
-  conn.lease = { pool = pool, given = false }
+  if conn.lease then conn.lease.given = false else conn.lease = { pool = pool, given = false } end
   pool.meter.acquires = pool.meter.acquires + 1
   return conn
 end
@@ -150,15 +155,21 @@ end
 -- does not end. Again does nothing.
 -- @tparam table pool
 -- @tparam table conn
-function source.give(pool, conn)
+-- @tparam boolean is_own has nobody else seen it?
+function source.give(pool, conn, is_own)
   if conn.lease.given then return end
   conn.lease.given = true
   connection.retire(conn)
   conn.limit = false
-  local ok, err = pcall(keepalive.give_back, conn, pool.own.idle_timeout, pool.own.max_size)
-  if not ok then conn.link:close() end
+  local ok, kept = pcall(keepalive.give_back, conn, pool.own.idle_timeout, pool.own.max_size)
+  if not ok then
+    conn.link:close()
+  elseif kept then
+    conn.link.former = is_own and conn or nil
+    keepalive.put_spare(pool.limits, conn.link)
+  end
   pool.queue:signal()
-  if not ok then error(err, 0) end
+  if not ok then error(kept, 0) end
 end
 
 --- What there is, see Pool:stats: nginx does not tell how many connections it keeps.

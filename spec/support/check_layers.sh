@@ -93,9 +93,9 @@ rule 'lua/dqlite/loop requires only dqlite.core, dqlite.error and itself' \
   uses 'require\W*dqlite\b(?!\.(core|error|loop\.\w+)\b(?![.\w]))' \
   lua/dqlite/loop/**/*.lua
 # what asks nginx itself, beside the facade and the node's part of it
-readonly in_nginx='lua/dqlite/(loop/(nginx|cosocket|phases)|leaders|node/nginx)\.lua'
+readonly in_nginx='lua/dqlite/(loop/(nginx|cosocket|handshake|phases)|leaders|tls|node/nginx)\.lua'
 mapfile -t without_nginx < <(printf '%s\n' lua/dqlite/**/*.lua | grep -vxE "$in_nginx")
-rule 'nginx is known to its loop, leaders.lua and node/nginx.lua alone' \
+rule 'nginx is known to its loop, leaders.lua, tls.lua and node/nginx.lua alone' \
   uses '^[^"]*\bngx\.' "${without_nginx[@]}"
 rule 'shared objects export luaopen_* alone' \
   defines '^luaopen_' -D "$build"/*/dqlite/*.so
