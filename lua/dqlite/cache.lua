@@ -98,6 +98,12 @@ function Cache:give_up()
   end
 end
 
+--- Is there nothing to forget, and nothing to finalize?
+-- @treturn boolean
+function Cache:is_empty()
+  return self.count == 0 and not self.doomed[1] and not self.closed[1]
+end
+
 --- Forgets all texts; their ids are finalized with the next request.
 function Cache:clear()
   self:give_up()

@@ -174,8 +174,8 @@ local function problem(conn)
 end
 
 local function tidy(conn)
-  local deadline = conn.link.loop.now() + TIDY
-  local done, err = exchange.finalize_all(conn, deadline)
+  local deadline, done, err = conn.link.loop.now() + TIDY, true, nil
+  if not conn.cache:is_empty() then done, err = exchange.finalize_all(conn, deadline) end
   if done then done, err = conn.link:settle(deadline) end
   return done, err
 end

@@ -87,11 +87,20 @@ local function connect_error(err, host)
   return nil, "connect", err
 end
 
-local function target(address)
+local function parse(address)
   local kind, host, port = core.parse_address(address)
   if kind == "tcp" then return host:find(":", 1, true) and "[" .. host .. "]" or host, port end
   if kind == "unix" then return "unix:" .. host end
   return nil, nil, "nginx cannot connect to an abstract socket: use a path or a port"
+end
+
+local last = {} -- the address that was dialled last, as nginx wants it
+
+local function target(address)
+  if address == last.address then return last.host, last.port end
+  local host, port, wrong = parse(address)
+  if host then last.address, last.host, last.port = address, host, port end
+  return host, port, wrong
 end
 
 -- Of who asks for no pool: nothing is ever given back to it, so all of it is new.
