@@ -30,11 +30,11 @@ end
 -- waits for nothing else.
 local function new_link(cluster, name, address, settings, limits)
   if not cluster.loop.detach then return links.new(address, settings, name) end
-  local link, err = limits and keepalive.take_spare(limits, address, name), nil
+  local link = limits and keepalive.take_spare(limits, address, name)
   if not link then
-    link, err = links.new(address, settings, name, true)
-    if not link then return nil, err end
-    link.keeping = keepalive.of(link, settings, limits)
+    local made, err = links.new(address, settings, name, true)
+    if not made then return nil, err end
+    link, made.keeping = made, keepalive.of(made, settings, limits)
   end
   link.watch = cluster.watch
   link:enter()
