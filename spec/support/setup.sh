@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # setup.sh [GROUP...]: installs what is missing of .ci/packages, all groups
-# unless some are named (build, test, lint, doc). Says nothing and needs no
-# root when nothing is missing.
+# unless some are named (build, test, nginx, lint, bench, doc). Says nothing and
+# needs no root when nothing is missing.
 set -eu
 cd "$(dirname "$0")/../.."
 
@@ -9,7 +9,7 @@ cd "$(dirname "$0")/../.."
 wanted() {
   local groups
   groups=$(IFS='|'; echo "$*")
-  sed -nE "s/^([a-z0-9][a-z0-9.+-]*) +# (${groups:-[a-z]+}): .*/\1/p" \
+  sed -nE "s/^([a-z0-9][a-z0-9.+-]*) +# ([a-z]+, )*(${groups:-[a-z]+})(, [a-z]+)*: .*/\1/p" \
     .ci/packages
 }
 
