@@ -13,6 +13,7 @@ cache = false
 -- `not (x > y)`: unlike `x <= y`, it is true for NaN, which must be refused.
 ignore = { "581" }
 
+files["examples/openresty"] = { globals = { "ngx" } }
 files["spec"] = { std = "min+busted" }
 files["config.ld"] = { std = "ldoc" }
 -- What wrk calls and offers.

@@ -173,7 +173,7 @@ $(BUILD)/sanitize/spec/core/sqlite_test: LDLIBS += -lsqlite3
 
 # Running from the tree -----------------------------------------------------
 
-.PHONY: setup demo env
+.PHONY: setup demo demo-nginx env
 ## make setup      install the packages of .ci/packages that are missing
 setup:
 	@$(SETUP)
@@ -183,6 +183,14 @@ demo:
 	@$(SETUP) build
 	@$(MAKE) all
 	@$(run_lua) examples/quickstart.lua
+
+## make demo-nginx  set up, build, run examples/openresty: a page in nginx on a
+##                 cluster of three, until Ctrl-C
+demo-nginx:
+	@$(SETUP) build nginx
+	@$(MAKE) LUA=lua5.4 all
+	@$(MAKE) LUA=luajit all
+	@BUILD='$(BUILD)' examples/openresty/run.sh
 
 ## make env        print the exports to run from the tree: eval "$(make -s env)"
 env:
