@@ -194,7 +194,8 @@ function keepalive.give(conn, idle, size)
   if wrong then return not_kept(conn, wrong) end
   ready, err = tidy(conn)
   if not ready then return nil, err end
-  local kept, reason = link:keep(idle, size)
+  local kept, reason, is_misuse = link:keep(idle, size)
+  if is_misuse then errors.misuse(reason) end
   if not kept then return not_kept(conn, reason) end
   return true
 end

@@ -286,6 +286,7 @@ end
 -- @tparam[opt] number size
 -- @treturn true|nil
 -- @treturn string|nil why not
+-- @treturn boolean|nil is that a mistake of the program?
 function Link:keep(idle, size)
   local stream = self.stream
   self.stream, self.owner, self.watch = nil, nil, nil

@@ -203,14 +203,10 @@ describe("a connection that nginx keeps", function()
     inside [[
       kept.conn = assert(connect())
       assert(kept.conn:ping())]]
-    local shut = server:connection()
-    local give, err, value = nginx_inside.of(server, shut) [[
-      if not kept.conn then return nil, "in the other worker" end
-      local given, err = kept.conn:set_keepalive()
-      return given, err and err.kind, pool:fetchval "SELECT 7"]]
-    shut:close()
-    assert.is_nil(give)
-    assert.is_truthy(err == "closed" and value == 7 or err == "in the other worker")
+    local raised, value = inside [[
+      return raises(function() kept.conn:set_keepalive() end), pool:fetchval "SELECT 7"]]
+    assert.matches("belongs to another request", raised)
+    assert.equal(7, value)
   end)
 
   it("cannot be used in a timer either", function()

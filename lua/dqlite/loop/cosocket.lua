@@ -332,6 +332,16 @@ function Stream:times_reused()
   return self.reused
 end
 
+local function keep(self, idle, size)
+  if not self.is_kept then return nil, "it is of no pool" end
+  if self.reader or self.sender then return nil, "a light thread waits for it" end
+  local is_ours, kept, err =
+    pcall(self.sock.setkeepalive, self.sock, idle and milliseconds(idle), size)
+  if not is_ours or err == "closed" then return nil, FOREIGN, true end
+  if not kept then return nil, err end
+  return true
+end
+
 --- Gives it to nginx, for who connects to the same pool next. To be asked for only
 -- when nothing is on its way.
 -- @tparam[opt] number idle seconds that it is kept without use; 0: for ever. Left out:
@@ -339,19 +349,12 @@ end
 -- @tparam[opt] number size how many are kept, likewise
 -- @treturn true|nil
 -- @treturn string|nil why not; it is closed then
+-- @treturn boolean|nil is that a mistake of the program?
 function Stream:keep(idle, size)
-  local kept, err
-  if not self.is_kept then
-    err = "it is of no pool"
-  elseif self.reader or self.sender then
-    err = "a light thread waits for it"
-  else
-    kept, err = self.sock:setkeepalive(idle and milliseconds(idle), size)
-  end
+  local kept, err, is_misuse = keep(self, idle, size)
   if not kept then self:close() end
   self.closing = "it was given back to nginx"
-  if kept then return true end
-  return nil, err
+  return kept, err, is_misuse
 end
 
 return cosocket
