@@ -106,6 +106,7 @@ describe("wrk, while the leader is killed", function()
   setup(function()
     place, answers, wrong, rows = scratch.new(), {}, {}, {}
     local both = nginx_cluster.start {
+      listen = { "reuseport" }, -- else one worker may take nearly all connections
       http = "lua_shared_dict seen 1m; keepalive_requests 1000000;",
       lua_socket_log_errors = false,
       locations = LOCATIONS,
