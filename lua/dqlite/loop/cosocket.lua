@@ -86,11 +86,13 @@ end
 -- Who was killed has not ended it, and the request does not end before it.
 local LOOK = 1
 
--- Both end by themselves when the deadline passes.
-local function begin_work(self, left, work)
+-- Both end by themselves when their deadlines pass. What is sent keeps its own, whatever
+-- begins meanwhile: nginx looks at the timeout each time that it goes on with it.
+local function begin_work(self, work)
+  local time = now()
+  local sender = self.sender or work
   self.wake = self.wake or semaphore.new(0)
-  set_timeouts(self, left, math.min(left, LOOK))
-  work.deadline = now() + left
+  set_timeouts(self, sender.deadline - time, math.min(work.deadline - time, LOOK))
   work.thread = spawn(function()
     work.result, work.err = work.run(self, work)
     work.done = true
@@ -117,18 +119,29 @@ local function read_any(self, work)
   return data, err
 end
 
-local function new_work(run)
-  return { run = run, done = false, deadline = 0, result = nil, err = nil, thread = nil }
+local function new_work(run, deadline)
+  return { run = run, done = false, deadline = deadline, result = nil, err = nil, thread = nil }
 end
 
-local function start_reader(self, left)
-  self.reader = new_work(read_any)
-  begin_work(self, left, self.reader)
+-- One that reads for an earlier wait has more time now; one that has found nothing by then
+-- begins again.
+local function keep_reading(self, deadline)
+  local reader = self.reader
+  if reader and not reader.done then
+    reader.deadline = math.max(reader.deadline, deadline)
+  elseif not reader or reader.err == "timeout" then
+    self.reader = new_work(read_any, deadline)
+    begin_work(self, self.reader)
+  end
 end
 
-local function start_sender(self, bytes, left)
-  self.sender = new_work(function(stream) return stream.sock:send(bytes) end)
-  begin_work(self, left, self.sender)
+local function start_sender(self, bytes, deadline)
+  self.sender = new_work(function(stream) return stream.sock:send(bytes) end, deadline)
+  begin_work(self, self.sender)
+end
+
+local function is_sending(self)
+  return self.sender and not self.sender.done
 end
 
 local GRACE = 0.05 -- seconds that their own timeouts are waited for
@@ -179,7 +192,7 @@ local function take_read(self, session)
 end
 
 local function receive_beside(self, session, deadline)
-  if not self.reader then start_reader(self, deadline - now()) end
+  keep_reading(self, deadline)
   local read, kind, reason = wait_for(self, has_read, deadline)
   if not read then return nil, kind, reason end
   return take_read(self, session)
@@ -204,25 +217,25 @@ end
 
 -- Many bytes, or what is left of them, until an answer has come.
 local function send_beside(self, session, deadline)
-  if not self.reader then start_reader(self, deadline - now()) end
+  if not self.sender.done then keep_reading(self, deadline) end
   local done, kind, reason = wait_for(self, has_sent_or_read, deadline)
   if not done then return nil, kind, reason end
-  if self.reader.done then return take_read(self, session) end
   local sender = self.sender
-  self.sender = false
+  if not sender.done then return take_read(self, session) end
+  self.sender = false -- what was read meanwhile is there for who receives next
   if sender.result then return true end
   return not_sent(self, sender.err)
 end
 
 -- What was begun cannot be begun again: it has the time of the whole call.
 local function send(self, session, deadline, left, limit)
-  if self.sender and not self.sender.done then return send_beside(self, session, deadline) end
-  local bytes, most = session:take(), limit and limit - now() or left
+  if self.sender then return send_beside(self, session, deadline) end
+  local bytes = session:take()
   if #bytes > SMALL or self.reader then
-    start_sender(self, bytes, most)
+    start_sender(self, bytes, limit or deadline)
     return send_beside(self, session, deadline)
   end
-  set_timeouts(self, most, left < PLAIN and left or PLAIN)
+  set_timeouts(self, limit and limit - now() or left, left < PLAIN and left or PLAIN)
   local sent, err = self.sock:send(bytes)
   if sent then return true end
   return not_sent(self, err)
@@ -267,7 +280,7 @@ end
 local function acknowledge(self, session)
   if self.fresh then
     self.fresh = false
-  elseif not (self.is_full or self.sender or self.closing or self.waiting) then
+  elseif not (self.is_full or is_sending(self) or self.closing or self.waiting) then
     local byte = session:nudge()
     if byte then self.sock:send(byte) end
   end
@@ -334,7 +347,7 @@ end
 
 local function keep(self, idle, size)
   if not self.is_kept then return nil, "it is of no pool" end
-  if self.reader or self.sender then return nil, "a light thread waits for it" end
+  if self.reader or is_sending(self) then return nil, "a light thread waits for it" end
   local is_ours, kept, err =
     pcall(self.sock.setkeepalive, self.sock, idle and milliseconds(idle), size)
   if not is_ours or err == "closed" then return nil, FOREIGN, true end
