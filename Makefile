@@ -377,7 +377,7 @@ nginx_suite := 'nginx=$(MAKE) specs SUITE=nginx LUA=lua5.4'
 # Those and the specs of nginx, the longest first.
 test-servers:
 	@$(foreach l,$(sort $(LUAS) lua5.4 luajit),$(MAKE) LUA=$l all &&) :
-	@$(suites) -j 4 $(cluster_suites) $(nginx_suite) $(server_suites)
+	@$(suites) -j 4 $(nginx_suite) $(cluster_suites) $(server_suites)
 
 .PHONY: test-nginx test-servers
 ## make test-nginx  specs that ask an nginx with its Lua module, whose workers run

@@ -53,17 +53,26 @@ done
 is_open() {
   (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null
 }
-while is_open; do port=$((port + 1)); done
-sed -e "s|@tree@|$tree|g; s|@build@|$build/luajit|g; s|@dir@|$dir|g; s|@port@|$port|g" \
-  "$here/nginx.conf" >"$dir/nginx.conf"
+
 # As root the workers keep its rights: the tree may be readable to nobody else.
 root=$([ "$(id -u)" -ne 0 ] || echo "user root;")
-env -u LUA_PATH -u LUA_CPATH INVENTORY_NODES="$(cat "$dir"/?.address | xargs)" \
-  nginx -p "$dir" -e stderr -c "$dir/nginx.conf" -g "daemon off; $root" 9>&- &
-nginx=$!
-until is_open; do
-  kill -0 "$nginx" 2>/dev/null || exit 1
-  sleep 0.05
+
+# start: nginx on the port, which somebody else may take first
+start() {
+  sed -e "s|@tree@|$tree|g; s|@build@|$build/luajit|g; s|@dir@|$dir|g; s|@port@|$port|g" \
+    "$here/nginx.conf" >"$dir/nginx.conf"
+  env -u LUA_PATH -u LUA_CPATH INVENTORY_NODES="$(cat "$dir"/?.address | xargs)" \
+    nginx -p "$dir" -e stderr -c "$dir/nginx.conf" -g "daemon off; $root" 9>&- &
+  nginx=$!
+  until [ -s "$dir/nginx.pid" ]; do # written once it listens
+    kill -0 "$nginx" 2>/dev/null || return 1
+    sleep 0.05
+  done
+}
+
+until ! is_open && start; do
+  is_open || exit 1 # it said why
+  port=$((port + 1))
 done
 
 echo
