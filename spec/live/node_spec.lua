@@ -111,12 +111,19 @@ describe("dqlite.node", function()
       assert.equal("SIGPIPE\t1\nopen\t1\tsome blocked\ttrue\n0\n", (out:gsub("%.0", "")))
     end)
 
-    it("leaves its port to nobody: a child process does not keep it", function()
+    local function starts_again()
       local started = start {}
       local child = assert(io.popen("cat >/dev/null", "w"))
       assert.is_true(started:stop())
       local ok, err = started:start()
       child:close()
+      return ok, err
+    end
+
+    -- Somebody else's connection may take it by chance, hardly twice.
+    it("leaves its port to nobody: a child process does not keep it", function()
+      local ok, err = starts_again()
+      if not ok and err.retryable then ok, err = starts_again() end
       assert.is_true(ok, tostring(err))
     end)
   end)

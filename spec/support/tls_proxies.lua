@@ -67,8 +67,9 @@ function tls_proxies.start(made, wanted)
   for tries = 1, 5 do
     local ok, err = pcall(try_start, self, made, wanted)
     if ok then return self end
-    -- a port that was free is taken
-    if tries == 5 or not tostring(err):find("bind()", 1, true) then error(err, 0) end
+    -- a port that was free is taken, or was chosen twice
+    local is_taken = tostring(err):find("bind()", 1, true) or tostring(err):find "duplicate"
+    if tries == 5 or not is_taken then error(err, 0) end
   end
 end
 
