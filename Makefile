@@ -199,14 +199,13 @@ env:
 
 # Specs: each target ends with a line `N passed, N failed` -------------------
 
-.PHONY: test test-chaos test-schedules test-core test-memory test-c test-unit test-live specs
+.PHONY: test test-chaos test-schedules test-core test-alone test-c test-unit test-live specs
 ## make test       set up and run all specs: those below, the first with
 ##                 clang as well, whose sanitizers see more
 test:
 	@$(SETUP) build test
 	@$(suites) 'core in C=$(MAKE) test-core' 'fuzz replay=$(MAKE) fuzz-replay' \
-	  'unit=$(MAKE) test-unit' 'memory=$(MAKE) test-memory' \
-	  'hostile=$(MAKE) test-hostile' 'servers=$(MAKE) test-servers' \
+	  'no servers=$(MAKE) test-alone' 'servers=$(MAKE) test-servers' \
 	  'chaos=$(MAKE) test-chaos'
 
 # What waits most of the time, beside what computes.
@@ -219,11 +218,12 @@ SCHEDULES ?= 10000
 test-schedules: all
 	@$(run_lua) -e 'require "spec.support.run_schedules" ($(SEED), $(SCHEDULES))'
 
-# Side by side: one of the four takes as long as the others. What they share is built
-# before.
-test-memory:
-	@$(foreach l,$(LUAS),$(MAKE) LUA=$l all $(BUILD)/$l/oom/host &&) :
-	@$(suites) -j 2 'oom=$(MAKE) oom' 'valgrind=$(MAKE) valgrind-binding'
+# What needs no server, side by side: some of it computes, some waits. What they share is
+# built before.
+test-alone:
+	@$(foreach l,$(LUAS),$(MAKE) LUA=$l all $(BUILD)/$l/oom/host \
+	  $(BUILD)/$l/spec/support/fork.so &&) :
+	@$(suites) -j 3 $(oom_suites) $(unit_suites) $(hostile_suites) $(valgrind_suites)
 
 test-core:
 	@$(suites) -j 2 'core in C, gcc=$(MAKE) test-c' \
@@ -277,7 +277,9 @@ coverage:
 ## make oom        every public call, with memory running out at each request
 ##                 for more of it: lua5.4 under ASan and UBSan, and luajit
 oom:
-	@$(suites) -j 2 $(foreach l,$(LUAS),'oom, $l=$(MAKE) run-oom LUA=$l')
+	@$(suites) -j 2 $(oom_suites)
+
+oom_suites = $(foreach l,$(LUAS),'oom, $l=$(MAKE) run-oom LUA=$l')
 
 run-oom: $(oom)/host
 	@ASAN_OPTIONS=detect_leaks=1:malloc_context_size=4:quarantine_size_mb=16 \
@@ -292,8 +294,10 @@ valgrind:
 binding_specs := $(addsuffix _spec.lua,$(addprefix spec/unit/,vectors wire \
   values params scan rows_reading result session nudge blocking)) spec/regress
 valgrind-binding:
-	@$(suites) -j 2 $(foreach l,$(LUAS),\
-	  'valgrind, $l=$(MAKE) run-valgrind LUA=$l FILES="$(binding_specs)"')
+	@$(suites) -j 2 $(valgrind_suites)
+
+valgrind_suites = $(foreach l,$(LUAS),\
+  'valgrind, $l=$(MAKE) run-valgrind LUA=$l FILES="$(binding_specs)"')
 
 # LuaJIT's own allocator takes whole pages, in which memcheck sees nothing: the
 # host of oom takes each block from malloc.
@@ -306,7 +310,9 @@ run-valgrind: all $(if $(filter luajit,$(LUA)),$(oom)/host)
 
 ## make test-unit  specs without a server, on lua5.4 and luajit, or LUA=...
 test-unit:
-	@$(suites) -j 2 $(foreach l,$(LUAS),'unit, $l=$(MAKE) specs SUITE=unit LUA=$l')
+	@$(suites) -j 2 $(unit_suites)
+
+unit_suites = $(foreach l,$(LUAS),'unit, $l=$(MAKE) specs SUITE=unit LUA=$l')
 
 .PHONY: test-hostile
 ## make test-hostile  specs against a server that misbehaves; on both loops, or
@@ -315,9 +321,11 @@ test-unit:
 less_luv := sed -u "/^EBADF: bad file descriptor$$/d; s/EBADF: bad file descriptor$$//"
 test-hostile:
 	@$(foreach l,$(LUAS),$(MAKE) LUA=$l all &&) :
-	@$(suites) -j 2 $(foreach l,$(LUAS),$(foreach loop,$(LOOPS),\
-	  'hostile, $l, $(loop)=set -o pipefail; DQLITE_LOOP=$(loop) \
-	    $(MAKE) specs SUITE=hostile LUA=$l 2>&1 | $(less_luv)'))
+	@$(suites) -j 2 $(hostile_suites)
+
+hostile_suites = $(foreach l,$(LUAS),$(foreach loop,$(LOOPS),\
+  'hostile, $l, $(loop)=set -o pipefail; DQLITE_LOOP=$(loop) \
+  $(MAKE) specs SUITE=hostile LUA=$l 2>&1 | $(less_luv)'))
 
 .PHONY: chaos run-chaos
 ## make chaos      work on a cluster whose nodes are killed, frozen, cut off and

@@ -11,6 +11,8 @@ local options = {}
 
 local MIB = 1024 * 1024
 
+local in_nginx = rawget(_G, "ngx") ~= nil
+
 -- ---- the tables ----
 
 local CALL = {
@@ -210,12 +212,23 @@ local function merge(given, base)
   return settle_null(settings)
 end
 
+-- Under nginx results are lists for cjson, where it is loaded and of a version that can
+-- mark them: empty ones, too.
+local function from_defaults(given)
+  local settings = merge(given, options.DEFAULTS)
+  if settings.array_mt == nil and in_nginx then
+    local cjson = package.loaded.cjson or package.loaded["cjson.safe"]
+    settings.array_mt = cjson and cjson.array_mt
+  end
+  return settings
+end
+
 --- The settings of a connection. Raises unknown names and bad values.
 -- @tparam[opt] table given the user's options
 -- @treturn table all settings, defaults included
 function options.connect(given)
   check(given or {}, CONNECT)
-  return tls.settle(merge(given or {}, options.DEFAULTS))
+  return tls.settle(from_defaults(given or {}))
 end
 
 local function with_policy(settings)
@@ -228,7 +241,7 @@ end
 -- @treturn table all settings, defaults included
 function options.cluster(given)
   check(given or {}, CLUSTER)
-  return with_policy(tls.settle(merge(given or {}, options.DEFAULTS)))
+  return with_policy(tls.settle(from_defaults(given or {})))
 end
 
 --- The settings of a connection that a cluster makes.

@@ -59,6 +59,20 @@ describe("values in a request", function()
     assert.same({ 3, "[1]" }, { marked, text })
   end)
 
+  -- Debian's cjson is none of those.
+  it("are lists for a cjson that can mark them, without being asked", function()
+    local mark, marked, others = inside [[
+      cjson.array_mt = { __name = "array" }
+      local conn = assert(dqlite.connect(where))
+      local rows, own = conn:fetch "SELECT 1 WHERE 0", {}
+      local asked = conn:fetch("SELECT 1 WHERE 0", {}, { array_mt = own })
+      conn:close()
+      local mark = cjson.array_mt
+      cjson.array_mt = nil
+      return mark ~= nil, getmetatable(rows) == mark, getmetatable(asked) == own]]
+    assert.same({ true, true, true }, { mark, marked, others })
+  end)
+
   it("of 64 bits are not lost, whatever the policy", function()
     local texts, all, cdata, back = inside [[
       local sql = "SELECT 9223372036854775807, 9007199254740993, 200000000000001, 7"
