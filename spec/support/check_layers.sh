@@ -10,12 +10,17 @@ build=$1
 passed=0
 failed=0
 
-# code FILE: its text without comments
-code() {
+cache=$(mktemp -d)
+trap 'rm -rf "$cache"' EXIT
+
+# strip FILE: its text without comments is in $cache/FILE then
+strip() {
+  [ ! -e "$cache/$1" ] || return 0
+  mkdir -p "$cache/${1%/*}"
   case $1 in
   *.lua) sed 's/--.*//' "$1" ;;
   *) gcc -w -fpreprocessed -dD -E -P -x c "$1" ;;
-  esac
+  esac >"$cache/$1"
 }
 
 # except FILE FILE...: the others but the first
@@ -31,11 +36,12 @@ except() {
 uses() {
   local pattern=$1 file
   shift
-  [ $# -gt 0 ] || echo "no file to look at"
+  [ $# -gt 0 ] || { echo "no file to look at"; return; }
   for file in "$@"; do
     [ -f "$file" ] || echo "$file: no such file"
-    code "$file" | grep -P -- "$pattern" | sed "s|^|$file: |"
+    strip "$file"
   done
+  grep -PHs -- "$pattern" "${@/#/$cache/}" | sed "s|^$cache/||; s|:|: |"
 }
 
 # defines PATTERN NM_OPTION FILE...: the global symbols that do not match
