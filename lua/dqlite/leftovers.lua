@@ -63,8 +63,8 @@ end
 -- @tparam table self the link
 -- @tparam[opt] table cause the error that ended it
 function leftovers.abandon(self, cause)
-  self.cause = self.cause or cause
-  self.abandoned, self.stream, self.owner = self.stream, nil, nil
+  if cause and not self.cause then self.cause = cause end
+  self.abandoned, self.stream, self.owner = self.stream, false, nil
   if not self.loop.background then return end
   self.abandoned:interrupt(cause and cause.message
     or "the connection was closed by another coroutine")

@@ -64,7 +64,8 @@ function links.new(address, settings, name, may_be_kept)
     tls = security, -- what is asked for of it, or false (dqlite.tls)
     keeping = nil, -- how nginx is to keep its socket (dqlite.keepalive)
     former = nil, -- the connection that it was of, for a pool that keeps both
-    dialling = nil, -- the stream that is being connected
+    -- false, not nil: to give these a value is not to need memory, in LuaJIT either
+    dialling = false, -- the stream that is being connected
     watch = nil, -- minds the leader while an answer is overdue (dqlite.watch)
     observer = nil, -- is told of its end (dqlite.events)
     leader_name = nil, -- how the node names itself, when it has said that it leads
@@ -72,7 +73,7 @@ function links.new(address, settings, name, may_be_kept)
     overtaken = nil, -- by what leader, once the watch has found one
     -- where nginx has kept no socket it is made anew (dqlite.keepalive)
     core = core.session(settings.max_message_size, may_be_kept),
-    stream = nil, -- from dial to close
+    stream = false, -- from dial to close; likewise
     owner = nil, -- the coroutine whose call is under way
     cause = nil, -- the error that ended it
     abandoned = nil, -- the stream, once nobody waits for what it carries
@@ -96,12 +97,11 @@ end
 -- @treturn table|nil the error
 function Link:dial(deadline)
   local stream, kind, reason = dial(self, deadline, function(begun) self.dialling = begun end)
-  self.dialling = nil
+  self.stream, self.dialling = stream or false, false
   if not stream then
     if kind == "misuse" then errors.misuse(reason) end
     return nil, self:fail(kind, reason)
   end
-  self.stream = stream
   if self.loop.later_finalize then
     self.guard = finalizer(function() self:forsake() end)
   end
@@ -289,7 +289,7 @@ end
 -- @treturn boolean|nil is that a mistake of the program?
 function Link:keep(idle, size)
   local stream = self.stream
-  self.stream, self.owner, self.watch = nil, nil, nil
+  self.stream, self.owner, self.watch = false, nil, nil
   self.members, self.queued = nil, nil
   return stream:keep(idle, size)
 end
@@ -299,12 +299,13 @@ Link.drain, Link.quit, Link.quit_holding = leftovers.drain, leftovers.quit, left
 --- Closes the stream. Again does nothing.
 -- @tparam[opt] table cause the error that ended the link
 function Link:close(cause)
-  self.cause = self.cause or cause
+  -- to give a field that is not there the value nil may need memory in LuaJIT
+  if cause and not self.cause then self.cause = cause end
   local stream = self.stream or self.abandoned
   if stream then close_stream(self, stream) end
   if self.dialling then close_stream(self, self.dialling) end
-  self.stream, self.owner = nil, nil
-  -- to give a field that is not there the value nil may need memory in LuaJIT
+  self.stream = false
+  if self.owner then self.owner = nil end
   if self.abandoned then self.abandoned = nil end
   if self.watch then self.watch = nil end
   self.core:close()
@@ -403,7 +404,7 @@ end
 
 --- Can requests be sent?
 function Link:is_open()
-  return self.stream ~= nil and not is_inherited(self)
+  return self.stream ~= false and not is_inherited(self)
 end
 
 --- Is it another process's, that has forked this one?

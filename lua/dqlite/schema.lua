@@ -44,7 +44,7 @@ function schema.read_lead(conn, lead)
     if not name then return false, err end
     if name == "FAILURE" then failed = link:failure(conn) end
   end
-  return link.stream ~= nil, failed
+  return link.stream ~= false, failed
 end
 
 --- Reads the answer that comes behind the text's. Only a SAVEPOINT that failed

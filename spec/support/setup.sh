@@ -41,5 +41,12 @@ if [ "$(id -u)" -ne 0 ]; then
 fi
 echo "setup: installing ${packages[*]}"
 export DEBIAN_FRONTEND=noninteractive
+# Of nginx and redis the programs are wanted: Debian's services are not to start.
+readonly policy=/usr/sbin/policy-rc.d
+if [ ! -e $policy ]; then
+  trap 'rm -f $policy' EXIT
+  printf '#!/bin/sh\nexit 101\n' >$policy
+  chmod 755 $policy
+fi
 apt-get update -qq
 "${install[@]}" -qq "${packages[@]}"
