@@ -205,14 +205,14 @@ end
 local function work(shared, deadline, samples, worker)
   local i, begin = worker, now()
   local waiter = { cond = shared.luv.cond(), handed = nil }
-  while begin < deadline do
+  repeat
     local statement = shared:acquire(waiter)
     assert(statement:fetchone(key(i)))
     shared:release(statement)
     local done = now()
     samples[#samples + 1] = done - begin
     i, begin = i + WORKERS, done
-  end
+  until begin >= deadline
 end
 
 local function work_all(shared, time, samples)
