@@ -31,33 +31,10 @@ local function address_problem(address)
   if port == 0 then return "the port is 0" end
 end
 
---- A link that is not dialled yet: requests can be queued.
--- @tparam string address whom to dial
--- @tparam table settings from dqlite.options
--- @tparam[opt] string name that the cluster knows the node by, where it is another
--- @tparam[opt] boolean may_be_kept by nginx is its socket: the session is open then
--- @treturn table|nil the link
--- @treturn table|nil an error of kind "value" for a malformed address, or one without a
--- name to verify
-function links.new(address, settings, name, may_be_kept)
-  if type(address) ~= "string" then
-    errors.misuse("an address is a string, not a " .. type(address))
-  end
-  local wrong = address_problem(address)
-  if wrong then
-    return nil, errors.new {
-      kind = "value",
-      message = ("'%s': %s"):format(errors.visible(address), wrong),
-    }
-  end
-  local loop = loops.select(settings.loop)
-  loops.check_wait(loop)
-  tls.check_loop(settings, loop)
-  local security, unnamed = tls.towards(settings, address, name or address)
-  if unnamed then return nil, errors.new { kind = "value", message = unnamed } end
+local function new(address, name, settings, loop, security, may_be_kept)
   return setmetatable({
     address = address,
-    name = name or address,
+    name = name,
     loop = loop,
     process = current_process(), -- that it belongs to
     dialler = settings.dial, -- the user's own
@@ -89,6 +66,34 @@ function links.new(address, settings, name, may_be_kept)
     unsent = false, -- it ended with all of them still here
     dropped = nil, -- the error that the last drain came upon
   }, Link)
+end
+
+--- A link that is not dialled yet: requests can be queued.
+-- @tparam string address whom to dial
+-- @tparam table settings from dqlite.options
+-- @tparam[opt] string name that the cluster knows the node by, where it is another
+-- @tparam[opt] boolean may_be_kept by nginx is its socket: the session is open then
+-- @treturn table|nil the link
+-- @treturn table|nil an error of kind "value" for a malformed address, or one without a
+-- name to verify
+function links.new(address, settings, name, may_be_kept)
+  if type(address) ~= "string" then
+    errors.misuse("an address is a string, not a " .. type(address))
+  end
+  local wrong = address_problem(address)
+  if wrong then
+    return nil, errors.new {
+      kind = "value",
+      message = ("'%s': %s"):format(errors.visible(address), wrong),
+    }
+  end
+  local loop = loops.select(settings.loop)
+  loops.check_wait(loop)
+  tls.check_loop(settings, loop)
+  name = name or address
+  local security, unnamed = tls.towards(settings, address, name)
+  if unnamed then return nil, errors.new { kind = "value", message = unnamed } end
+  return new(address, name, settings, loop, security, may_be_kept)
 end
 
 --- Dials. What was queued leaves with the first reply that is asked for.

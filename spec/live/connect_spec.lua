@@ -4,6 +4,7 @@ local core = require "dqlite.core"
 local dqlite = require "dqlite"
 local live = require "spec.support.live"
 local session = require "dqlite.session"
+local ports = require "spec.support.ports"
 
 -- Some 0.3 seconds of work that yields one row: the oldest servers do nothing
 -- else meanwhile.
@@ -152,7 +153,7 @@ end)
 
 describe("connect", function()
   it("fails at once where nobody listens", function()
-    local address = "127.0.0.1:" .. assert(core.unused_port "127.0.0.1")
+    local address = "127.0.0.1:" .. ports.free()
     local seconds, conn, err = live.timed(function() return dqlite.connect(address) end)
     live.fails("connect", conn, err)
     took(0, seconds)

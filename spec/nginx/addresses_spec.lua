@@ -7,6 +7,7 @@ local nginx = require "spec.support.nginx"
 local nginx_cluster = require "spec.support.nginx_cluster"
 local nginx_inside = require "spec.support.nginx_inside"
 local nodes = require "spec.support.nodes"
+local ports = require "spec.support.ports"
 local scratch = require "spec.support.scratch"
 
 local NAME = "leader.example"
@@ -16,7 +17,7 @@ describe("nginx connects", function()
 
   setup(function()
     place, one = scratch.new(), cluster.start { nodes = 1 }
-    port = assert(core.unused_port "127.0.0.1")
+    port = ports.free()
     local command = nodes.lua_command("spec/support/dns_process.lua", tostring(port), NAME,
       "127.0.0.1")
     names = leashed.start(command:gsub("^exec ", ""), place:fresh "dns")

@@ -8,11 +8,11 @@
 --
 -- Nothing of it outlives this process. A spec has `teardown(browser.stop)` all the same.
 local cjson = require "cjson"
-local core = require "dqlite.core"
 local eventually = require "spec.support.eventually"
 local http = require "spec.support.http"
 local leashed = require "spec.support.leashed"
 local nodes = require "spec.support.nodes"
+local ports = require "spec.support.ports"
 local scratch = require "spec.support.scratch"
 local uv = require "luv"
 
@@ -36,7 +36,7 @@ Page.__index = Page
 local driver -- the one that runs: process, address, scratch, `session` that it is asked for
 
 local function start_driver()
-  local place, port = scratch.new(), assert(core.unused_port(HOST))
+  local place, port = scratch.new(), ports.free(HOST)
   local command = ("env TMPDIR=%s chromedriver --port=%d"):format(nodes.quote(place.path), port)
   driver = {
     scratch = place,

@@ -1,10 +1,10 @@
 --- One node of a cluster of specs, in a process of its own: our node rock, or
 -- Debian's dqlite-demo, a server that we did not write.
 local ask = require "spec.support.ask"
-local core = require "dqlite.core"
 local eventually = require "spec.support.eventually"
 local leashed = require "spec.support.leashed"
 local nodes = require "spec.support.nodes"
+local ports = require "spec.support.ports"
 local proxy = require "spec.support.proxy"
 
 local HOST = "127.0.0.1"
@@ -17,7 +17,7 @@ Node.__index = Node
 -- ---- the kinds: command(node), is_ready(node), the word that ends it ----
 
 local function free_address()
-  return ("%s:%d"):format(HOST, assert(core.unused_port(HOST)))
+  return ("%s:%d"):format(HOST, ports.free(HOST))
 end
 
 local function command_line(...)

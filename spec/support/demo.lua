@@ -7,11 +7,11 @@
 --
 -- Nothing of it outlives this process.
 local cjson = require "cjson"
-local core = require "dqlite.core"
 local eventually = require "spec.support.eventually"
 local http = require "spec.support.http"
 local leashed = require "spec.support.leashed"
 local nodes = require "spec.support.nodes"
+local ports = require "spec.support.ports"
 local scratch = require "spec.support.scratch"
 local uv = require "luv"
 
@@ -32,7 +32,7 @@ end
 function demo.start()
   local place = scratch.new()
   local command = ("env TMPDIR=%s BUILD=%s bash examples/openresty/run.sh %d"):format(
-    nodes.quote(place.path), nodes.quote(build_directory()), assert(core.unused_port "127.0.0.1"))
+    nodes.quote(place.path), nodes.quote(build_directory()), ports.free())
   local self = setmetatable({
     scratch = place,
     process = leashed.start(command, place:fresh "log"),

@@ -8,12 +8,12 @@
 -- Nothing of it outlives this process. A spec has `after_each(nginx.stop_all)` all the
 -- same. Requests are those of spec/support/http.lua, to the first port; that module
 -- asks the others.
-local core = require "dqlite.core"
 local eventually = require "spec.support.eventually"
 local http = require "spec.support.http"
 local leashed = require "spec.support.leashed"
 local nginx_conf = require "spec.support.nginx_conf"
 local nodes = require "spec.support.nodes"
+local ports = require "spec.support.ports"
 local scratch = require "spec.support.scratch"
 local uv = require "luv"
 
@@ -140,7 +140,7 @@ local COMMAND = "env -u LUA_PATH -u LUA_CPATH -u LUA_INIT "
   .. "nginx -p %s -c %s/nginx.conf -e %s/error.log"
 
 local function try_start(self)
-  for i in ipairs(self.opts.listen) do self.ports[i] = assert(core.unused_port(HOST)) end
+  for i in ipairs(self.opts.listen) do self.ports[i] = ports.free(HOST) end
   self.port = self.ports[1]
   self.address = ("%s:%d"):format(HOST, self.port)
   write_files(self)

@@ -6,10 +6,10 @@
 --
 -- with `setup(nginx_node.open)`, `teardown(nginx_node.close)` and
 -- `after_each(nginx_node.stop_all)`.
-local core = require "dqlite.core"
 local eventually = require "spec.support.eventually"
 local nginx = require "spec.support.nginx"
 local nodes = require "spec.support.nodes"
+local ports = require "spec.support.ports"
 local scratch = require "spec.support.scratch"
 
 local SERVES = "dqlite node: 1 serves at "
@@ -74,7 +74,7 @@ end
 -- @return the server, and `address` and `dir` of its node
 function nginx_node.start(where, more)
   where, more = where or {}, more or {}
-  local address = where.address or "127.0.0.1:" .. core.unused_port "127.0.0.1"
+  local address = where.address or "127.0.0.1:" .. ports.free()
   local dir = where.dir or nginx_node.fresh_dir()
   local opts = {
     locations = LOCATIONS,

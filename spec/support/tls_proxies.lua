@@ -4,9 +4,9 @@
 --    proxies.addresses.good
 --
 -- They end with nginx.stop_all.
-local core = require "dqlite.core"
 local nginx = require "spec.support.nginx"
 local nodes = require "spec.support.nodes"
+local ports = require "spec.support.ports"
 
 local tls_proxies = {}
 
@@ -45,7 +45,7 @@ end
 local function try_start(self, made, wanted)
   local blocks = {}
   for name, proxy in pairs(wanted) do
-    local address = ("%s:%d"):format(HOST, assert(core.unused_port(HOST)))
+    local address = ("%s:%d"):format(HOST, ports.free(HOST))
     self.addresses[name] = address
     blocks[#blocks + 1] = block(made, proxy, address)
   end
