@@ -192,6 +192,30 @@ describe("a connection that nginx keeps", function()
       return times]])
   end)
 
+  it("is closed where the server has closed it meanwhile, which is nobody's mistake", function()
+    local pending = nginx_inside.send(server, [[
+      local conn = assert(dqlite.connect(where))
+      local lent = assert(pool:acquire())
+      assert(conn:ping())
+      assert(lent:ping())
+      ngx.log(ngx.WARN, "both are open")
+      while not kept.is_cut do ngx.sleep(0.005) end
+      local kept, err = conn:set_keepalive()
+      return kept, err.kind, lent:release(), pool:fetchval "SELECT 7"]])
+    server:await_log "both are open"
+    front:half_close()
+    front:pass()
+    -- in the worker of that request, whichever it is
+    for _, pid in ipairs(server:workers()) do
+      local way = server:connection(pid)
+      nginx_inside.of(server, way) "kept.is_cut = true"
+      way:close()
+    end
+    local answer, err, released, value = pending.results()
+    assert.same({ "closed", true, 7 }, { err, released, value })
+    assert.is_nil(answer)
+  end)
+
   it("cannot be used in another request, which is told so", function()
     inside [[
       kept.conn = assert(connect())
@@ -203,9 +227,16 @@ describe("a connection that nginx keeps", function()
     inside [[
       kept.conn = assert(connect())
       assert(kept.conn:ping())]]
-    local raised, value = inside [[
-      return raises(function() kept.conn:set_keepalive() end), pool:fetchval "SELECT 7"]]
-    assert.matches("belongs to another request", raised)
+    -- nginx may have the same memory for both requests: all there is to see then is a
+    -- socket that is closed
+    local ok, answer, err, value = inside [[
+      local ok, answer, err = pcall(kept.conn.set_keepalive, kept.conn)
+      return ok, tostring(answer), err and err.kind, pool:fetchval "SELECT 7"]]
+    if ok then
+      assert.same({ "nil", "closed" }, { answer, err })
+    else
+      assert.matches("belongs to another request", answer)
+    end
     assert.equal(7, value)
   end)
 

@@ -59,6 +59,7 @@ function cosocket.stream(sock, is_kept, doubt)
     late = false, -- a plain wait was over before an answer came
     waiting = false, -- the coroutine that does
     interruption = false, -- why that wait is to end
+    broken = false, -- what was sent last has failed, which who waits has not heard of yet
     closing = false, -- it is closed, or will be by who waits
     wake = false, -- a semaphore, posted when a light thread is done or a wait is to end
     reader = false, -- what a light thread reads, and whether it is done
@@ -179,7 +180,7 @@ local FOREIGN = "the connection belongs to another request of nginx: connect in 
 -- nginx closes sockets with the request that they belong to. What else closes one ends
 -- the connection here, too, before it sends again.
 local function not_sent(self, err)
-  if err == "closed" then return nil, "misuse", FOREIGN end
+  if err == "closed" and not self.broken then return nil, "misuse", FOREIGN end
   return lost(self, err)
 end
 
@@ -282,7 +283,7 @@ local function acknowledge(self, session)
     self.fresh = false
   elseif not (self.is_full or is_sending(self) or self.closing or self.waiting) then
     local byte = session:nudge()
-    if byte then self.sock:send(byte) end
+    if byte and not self.sock:send(byte) then self.broken = true end
   end
 end
 
@@ -348,9 +349,10 @@ end
 local function keep(self, idle, size)
   if not self.is_kept then return nil, "it is of no pool" end
   if self.reader or is_sending(self) then return nil, "a light thread waits for it" end
+  -- "closed" is a server that has closed it meanwhile, too
   local is_ours, kept, err =
     pcall(self.sock.setkeepalive, self.sock, idle and milliseconds(idle), size)
-  if not is_ours or err == "closed" then return nil, FOREIGN, true end
+  if not is_ours then return nil, FOREIGN, true end
   if not kept then return nil, err end
   return true
 end
