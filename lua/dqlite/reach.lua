@@ -91,7 +91,8 @@ end
 local function dial_presumed(cluster, name, settings, opens, deadline, limits)
   local link, err, leader = dial(cluster, name, settings, opens, deadline, limits)
   if link then
-    cluster:found(name)
+    -- one that nginx has kept says nothing of who leads now
+    if not opens or not keepalive.is_open(link) then cluster:found(name) end
     return link
   end
   if FINAL[err.kind] then return nil, err end

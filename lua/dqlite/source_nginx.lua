@@ -91,7 +91,7 @@ end
 local function busy_error(pool, text)
   return errors.new {
     kind = "pool",
-    message = ("%s: %d are in use"):format(text, pool.own.max_size),
+    message = ("%s: there are %d at most"):format(text, pool.own.max_size),
     retryable = true,
   }
 end

@@ -62,7 +62,7 @@ describe("a leader that goes", function()
     for _, each in ipairs(pending) do
       local result, err = each.request.results(TIMEOUT)
       if each.reads then
-        assert.equal(each.n, result)
+        assert.equal(each.n, result, err and err.text)
       elseif result then
         there[each.n] = true
       else
