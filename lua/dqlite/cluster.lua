@@ -196,7 +196,10 @@ function Cluster:bind(settings)
 end
 
 --- A link to the leader: `reach(settings, opens, deadline, limits)`, see dqlite.reach.
-Cluster.reach = reach
+Cluster.reach = reach.link
+
+--- Asks who leads, see dqlite.reach.
+Cluster.confirm = reach.confirm
 
 --- Tells the store what was learned, if it is to be told. That it fails is no error
 -- of the call that has learned it: `refresh_error`.

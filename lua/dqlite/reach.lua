@@ -14,6 +14,8 @@ local open = require "dqlite.open"
 local routes = require "dqlite.routes"
 local searches = require "dqlite.search"
 
+local reach = {}
+
 local PAUSE = 0.02 -- seconds after a leader was found that could not be reached
 
 local FINAL = { sql = true, value = true, policy = true, protocol = true, pool = true }
@@ -109,7 +111,7 @@ end
 -- @tparam[opt] table limits of the pool that nginx keeps (dqlite.keepalive)
 -- @treturn table|nil a link
 -- @treturn table|nil the error
-return function(cluster, settings, opens, deadline, limits)
+function reach.link(cluster, settings, opens, deadline, limits)
   local link, leader, err
   local refused = opens and open.refusal(settings)
   if refused then return nil, refused end
@@ -130,3 +132,13 @@ return function(cluster, settings, opens, deadline, limits)
   cluster:save()
   return link
 end
+
+--- Asks who leads, whoever is taken for the leader: `presumed_leader` knows it then.
+-- @tparam table cluster of dqlite.cluster, bound to its loop, whose searches bring no link
+-- @tparam table settings from dqlite.options
+-- @tparam number deadline of the loop's now()
+function reach.confirm(cluster, settings, deadline)
+  current_search(cluster, settings, false):join(deadline, settings, false)
+end
+
+return reach

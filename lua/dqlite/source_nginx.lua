@@ -100,14 +100,28 @@ local function is_full(err)
   return errors.is_error(err) and err.kind == "pool"
 end
 
+local DOUBT = 0.5 -- seconds without a free connection after which it is asked who leads
+
+-- A socket on which both ways have failed counts as in use until its request ends, since
+-- close does nothing then (ngx_lua 0.10.23). So the connections to a dead leader may look
+-- as if all were in use; the search has sockets of its own.
+local function doubt_leader(pool, checked, deadline)
+  local now = pool.loop.now()
+  if now - checked < DOUBT then return checked end
+  pool.cluster:confirm(pool.settings, math.min(deadline, now + pool.settings.connect_timeout))
+  return pool.loop.now()
+end
+
 -- Tries when it is his turn.
 local function take_in_turn(pool, waiter, deadline)
   local began = pool.loop.now()
+  local checked = began
   repeat
     if pool.queue:wait(waiter, deadline) and pool.loop.now() < deadline then
       local conn, err = take(pool, deadline)
       if conn or pool.is_closed then return conn, err end
       if not is_full(err) and pool.loop.now() < deadline then return nil, err end
+      checked = doubt_leader(pool, checked, deadline)
     end
   until pool.loop.now() >= deadline
   local text = "no connection came free in %.1f s"
