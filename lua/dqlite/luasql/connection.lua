@@ -22,22 +22,27 @@ function connection.new(handle)
     handle = handle,
     cursors = setmetatable({}, WEAK), -- those that are open, as keys
     autocommit = true,
-    owed = false, -- LuaSQL would have begun a transaction by now
+    owed = false, -- is one to begin where none is open?
     last_id = 0, -- nil: the server knows
   })
 end
 
 -- ---- statements ----
 
--- LuaSQL begins as soon as `setautocommit(false)`, `commit` and `rollback` are called. An
--- idle program would keep the others from writing, or from ever seeing newer rows itself, so
--- what comes first in a transaction begins it: a write at once for writing, as it could not
--- have the lock later on if others had written meanwhile (BUSY_SNAPSHOT).
+-- Would LuaSQL have begun a transaction, that has not begun here? It begins as soon as
+-- `setautocommit(false)`, `commit` and `rollback` are called. An idle program would keep the
+-- others from writing, or itself from seeing newer rows: here the first statement begins.
+local function is_owed(self)
+  return self.owed and not self.handle:in_transaction()
+end
+
+-- A write begins for writing: later on it may be too late (BUSY_SNAPSHOT).
 local function begin_owed(self, known)
-  if not self.owed or known.problem then return true end
-  local writes = known.writes and known.kind ~= "unknown"
-  local begun, err = self.handle:begin(writes and "immediate" or "deferred")
-  if not begun then return nil, err end
+  if is_owed(self) then
+    local writes = known.writes and known.kind ~= "unknown"
+    local begun, err = self.handle:begin(writes and "immediate" or "deferred")
+    if not begun then return nil, err end
+  end
   self.owed = false
   return true
 end
@@ -75,8 +80,10 @@ function Connection:execute(text, ...)
   object.check(Connection, self, "execute")
   text = object.text(text, 1, "execute")
   local known = sql.examine(text)
-  local begun, err = begin_owed(self, known)
-  if not begun then return object.failed(err) end
+  if self.owed and not known.problem then
+    local begun, err = begin_owed(self, known)
+    if not begun then return object.failed(err) end
+  end
   -- `execute(text:gsub(...))` has a number behind the text
   if known.params == 0 and type((...)) ~= "table" then return run(self, known, text) end
   return run(self, known, text, ...)
@@ -108,12 +115,12 @@ end
 
 -- ---- transactions ----
 
--- Whatever its outcome is, the next transaction is owed where none is open any more.
+-- Whatever becomes of it, the next transaction is owed where none is open any more.
 local function finish(self, how)
-  if self.owed then return true end
+  if is_owed(self) then return true end
+  self.owed = not self.autocommit
   local handle = self.handle
   local done, err = handle[how](handle)
-  self.owed = not self.autocommit and not handle:in_transaction()
   if not done then return object.failed(err) end
   return true
 end
@@ -145,9 +152,9 @@ end
 -- @treturn table|nil the error
 function Connection:setautocommit(on)
   object.check(Connection, self, "setautocommit")
-  local is_open = self.handle:in_transaction()
-  self.autocommit, self.owed = on and true or false, not on and not is_open
-  if on and is_open then return finish(self, "rollback") end
+  on = on and true or false
+  self.autocommit, self.owed = on, not on
+  if on and self.handle:in_transaction() then return finish(self, "rollback") end
   return true
 end
 

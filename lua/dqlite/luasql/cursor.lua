@@ -63,6 +63,12 @@ local function by_name(into, row, names)
   for i = 1, #names do into[names[i]] = row[i] end
 end
 
+-- Leaves a row behind, once its values are where they are to be.
+local function step(self, at, ...)
+  self.at, self.rows[at] = at, nil
+  return ...
+end
+
 -- "n", "a" or both; LuaSQL ignores what else is in it.
 local function fill(into, row, names, modes)
   if modes == nil then
@@ -91,10 +97,9 @@ function Cursor:fetch(into, modes)
     close(self)
     return nil
   end
-  self.at, self.rows[at] = at, nil
   plain(row, #names)
-  if type(into) ~= "table" then return unpack(row, 1, #names) end
-  return fill(into, row, names, modes)
+  if type(into) ~= "table" then return step(self, at, unpack(row, 1, #names)) end
+  return step(self, at, fill(into, row, names, modes))
 end
 
 --- The names of the columns.

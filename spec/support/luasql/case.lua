@@ -11,8 +11,9 @@ local case = {}
 
 case.NIL = "nil"
 
--- A case may have left cursors to the collector, with which a connection does not close.
-local function close(conn)
+--- Closes a connection, whose cursors may have been left to the collector: with open ones it
+-- does not close.
+function case.close(conn)
   if pcall(conn.close, conn) then return end
   collectgarbage()
   collectgarbage()
@@ -28,7 +29,7 @@ function case.open(driver, source, closers)
   local env = driver.sqlite3()
   local function connect()
     local conn = assert(env:connect(source))
-    closers[#closers + 1] = function() close(conn) end
+    closers[#closers + 1] = function() case.close(conn) end
     return conn
   end
   return { driver = driver, env = env, source = source, conn = connect(), connect = connect }
