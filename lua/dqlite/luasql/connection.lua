@@ -167,16 +167,16 @@ function Connection:close()
   object.check_kind(Connection, self, "close")
   if self.closed then return false end
   if next(self.cursors) then errors.misuse "LuaSQL: there are open cursors" end
-  self.closed = true
   self.handle:close()
+  self.closed = true
   return true
 end
 
 -- An error on its way out is not to be replaced by one about cursors.
 function Connection:__close()
   if self.closed then return end
-  self.closed = true
   self.handle:close()
+  self.closed = true
 end
 
 return connection
