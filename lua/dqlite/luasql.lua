@@ -1,8 +1,8 @@
 --- dqlite for programs that were written for LuaSQL: its environments, connections and
 -- cursors, as its driver for SQLite has them. One line of such a program changes:
 --
---    local env = require "luasql.sqlite3".sqlite3()
---    local env = require "dqlite.luasql".dqlite "10.0.0.1:9001,10.0.0.2:9001"
+--    local env = require "luasql.sqlite3".sqlite3() -- before
+--    local env = require "dqlite.luasql".dqlite "10.0.0.1:9001,10.0.0.2:9001" -- now
 --
 -- `env:connect "people.db"` then opens the database of that name. Or the nodes stand in each
 -- source name, and the module alone is another one:

@@ -252,6 +252,20 @@ describe("a connection in a request", function()
       conn:close()
       return value]])
   end)
+
+  it("is as LuaSQL's", function()
+    local before, rows, count, closed = inside [[
+      local conn = assert(require "dqlite.luasql".dqlite(where):connect "default")
+      conn:setautocommit(false)
+      local before, rows = conn:execute "DELETE FROM t WHERE a = 1", {}
+      local cur = assert(conn:execute "SELECT a, b FROM t ORDER BY a")
+      while cur:fetch(rows) do end
+      assert(conn:rollback())
+      local count = conn:execute("SELECT count(*) FROM t"):fetch()
+      collectgarbage()
+      return before, rows, count, conn:close()]]
+    assert.same({ 1, { 3, "three" }, 3, true }, { before, rows, count, closed })
+  end)
 end)
 
 describe("a cluster in a request", function()
