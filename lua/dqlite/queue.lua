@@ -20,6 +20,7 @@ function queue.new(loop, most)
     loop = loop,
     most = most,
     waiters = {}, -- from the one who has waited longest
+    joined = 0, -- how many have ever begun to wait
   }, Queue)
 end
 
@@ -48,9 +49,17 @@ end
 function Queue:join()
   clear(self)
   if #self.waiters >= self.most then return nil end
-  local waiter = { cond = self.loop.cond(), seen = self.loop.now() }
+  self.joined = self.joined + 1
+  local waiter = { cond = self.loop.cond(), seen = self.loop.now(), number = self.joined }
   self.waiters[#self.waiters + 1] = waiter
   return waiter
+end
+
+-- Who was busy for too long was taken for gone: he has his place again.
+local function keep_place(self, waiter)
+  local waiters, i = self.waiters, 1
+  while waiters[i] and waiters[i].number < waiter.number do i = i + 1 end
+  if waiters[i] ~= waiter then table.insert(waiters, i, waiter) end
 end
 
 --- Waits until it may be his turn.
@@ -61,7 +70,10 @@ function Queue:wait(waiter, deadline)
   local now = self.loop.now()
   waiter.cond:wait(math.min(deadline, now + TICK))
   waiter.seen = self.loop.now()
-  if self.waiters[1] ~= waiter then clear(self) end
+  if self.waiters[1] ~= waiter then
+    keep_place(self, waiter)
+    clear(self)
+  end
   return self.waiters[1] == waiter
 end
 
