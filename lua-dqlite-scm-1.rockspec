@@ -48,6 +48,7 @@ build = {
     ["dqlite.leftovers"] = "lua/dqlite/leftovers.lua",
     ["dqlite.link"] = "lua/dqlite/link.lua",
     ["dqlite.loop.blocking"] = "lua/dqlite/loop/blocking.lua",
+    ["dqlite.loop.coroutines"] = "lua/dqlite/loop/coroutines.lua",
     ["dqlite.loop.cosocket"] = "lua/dqlite/loop/cosocket.lua",
     ["dqlite.loop.deadlines"] = "lua/dqlite/loop/deadlines.lua",
     ["dqlite.loop.dial"] = "lua/dqlite/loop/dial.lua",

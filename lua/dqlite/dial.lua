@@ -2,6 +2,7 @@
 -- function.
 -- @module dqlite.dial
 
+local coroutines = require "dqlite.loop.coroutines"
 local errors = require "dqlite.error"
 
 local NEEDED = { "recv", "send", "alive", "close" }
@@ -18,7 +19,7 @@ end
 
 -- It answers a stream, or nil with a kind and a reason, or with a reason alone.
 local function dial_by(dialler, address, deadline)
-  local ok, stream, kind, reason = pcall(dialler, address, deadline)
+  local ok, stream, kind, reason = coroutines.pcall(dialler, address, deadline)
   if not ok then
     return nil, "connect", "the dial function raised: " .. errors.describe(stream)
   end

@@ -3,6 +3,7 @@
 
 local ask = require "dqlite.ask"
 local calls = require "dqlite.node_calls"
+local coroutines = require "dqlite.loop.coroutines"
 local links = require "dqlite.link"
 local loops = require "dqlite.loops"
 local routes = require "dqlite.routes"
@@ -55,7 +56,7 @@ local function begin(self, node)
   self.reports[#self.reports + 1] = report
   self.open = self.open + 1
   local function run()
-    local ok, err = pcall(visit, report, self.loop)
+    local ok, err = coroutines.pcall(visit, report, self.loop)
     if not ok then self.raised = { err } end
     self.open = self.open - 1
     self.ended:signal()

@@ -2,13 +2,14 @@
 -- @module dqlite.loops
 
 local core = require "dqlite.core"
+local coroutines = require "dqlite.loop.coroutines"
 local errors = require "dqlite.error"
 local inherited = require "dqlite.loop.inherited"
 local phases = require "dqlite.loop.phases"
 
 local loops = {}
 
-local running = coroutine.running
+local running = coroutines.running
 local status = rawget(coroutine, "_status") or coroutine.status -- in nginx: of any request
 
 local in_nginx = phases.current() ~= nil
@@ -31,8 +32,9 @@ local function load_luv()
     errors.misuse("luv's loop cannot run inside of nginx: use ngx.thread.spawn and ngx.timer.at")
   end
   if inherited.is_loop() then errors.misuse(inherited.REFUSAL) end
-  if not rawget(coroutine, "isyieldable") then
-    errors.misuse("the luv loop needs LuaJIT, or Lua 5.3 or later")
+  if not coroutines.yields_in_pcall then
+    errors.misuse("the luv loop needs LuaJIT, or Lua 5.2 or later: in Lua 5.1 no coroutine can wait"
+      .. " inside of pcall")
   end
   if not package.loaded.luv then
     if loops.running() ~= "main" then
@@ -95,6 +97,14 @@ end
 function loops.check_wait(loop)
   local refused = loop.refusal and loop.refusal()
   if refused then errors.misuse(refused) end
+end
+
+--- Can functions of the program run beside the caller, and wait there? In Lua 5.1
+-- they could not inside of their own pcall.
+-- @tparam table loop
+-- @treturn boolean
+function loops.runs_any(loop)
+  return loop.start ~= nil and coroutines.yields_in_pcall
 end
 
 -- ---- what a loop of one's own may lack ----

@@ -222,7 +222,7 @@ end
 -- @tparam table settings of the call
 -- @treturn boolean
 function Multiplexer:takes(name, known, settings)
-  return WAYS[name] ~= nil and self.pool.loop.start ~= nil and not self.pool.own.setup
+  return WAYS[name] ~= nil and loops.runs_any(self.pool.loop) and not self.pool.own.setup
     and known.plain
     and known.kind == "read" and settings.consistency ~= "linearizable"
 end

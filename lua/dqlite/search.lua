@@ -11,6 +11,7 @@
 -- @module dqlite.search
 
 local askers = require "dqlite.asker"
+local coroutines = require "dqlite.loop.coroutines"
 local errors = require "dqlite.error"
 local links = require "dqlite.link"
 local loops = require "dqlite.loops"
@@ -239,7 +240,7 @@ local function probe(self, node)
 end
 
 local function guarded(self, fn, ...)
-  local ok, err = pcall(fn, ...)
+  local ok, err = coroutines.pcall(fn, ...)
   if ok then return end
   if not self.over then self.has_raised, self.raised = true, err end
   finish(self)

@@ -27,7 +27,7 @@ local function warm_up(pool, deadline)
     missing = missing - 1
     done:signal()
   end
-  if missing == 1 or not pool.loop.start then
+  if missing == 1 or not loops.runs_any(pool.loop) then
     while missing > 0 and not failure and not raised do add() end
   else
     for _ = 1, missing do pool.loop.start(add) end

@@ -13,7 +13,7 @@ local stores = require "dqlite.store"
 -- @treturn table|nil list of nodes
 -- @treturn table|nil the error; "timeout" when it was not read in time
 return function(store, loop, seconds)
-  if store.quick or not loop.start then return stores.read(store) end
+  if store.quick or not loops.runs_any(loop) then return stores.read(store) end
   local ended, is_over, list, err = loops.cond(loop), false, nil, nil
   loop.start(function()
     list, err = stores.read(store)

@@ -6,6 +6,7 @@
 -- @module dqlite.watch
 
 local askers = require "dqlite.asker"
+local coroutines = require "dqlite.loop.coroutines"
 local keepalive = require "dqlite.keepalive"
 local loops = require "dqlite.loops"
 local routes = require "dqlite.routes"
@@ -122,7 +123,7 @@ function mind(self, round, name)
   local asker = askers.new(self.settings, name, address)
   round.askers[asker] = true
   self.loop.start(function()
-    local ok, err = pcall(ask_on, self, round, asker)
+    local ok, err = coroutines.pcall(ask_on, self, round, asker)
     if ok then return end
     asker:close()
     error(err, 0) -- the loop reports it

@@ -8,13 +8,14 @@
 -- @module dqlite.loop.turns
 
 local core = require "dqlite.core"
+local coroutines = require "dqlite.loop.coroutines"
 local errors = require "dqlite.error"
 
 local turns = {
   alive = 0, -- how many coroutines there are
 }
 
-local running, yield, resume = coroutine.running, coroutine.yield, coroutine.resume
+local running, yield, resume = coroutines.running, coroutine.yield, coroutine.resume
 
 local threads = {} -- those coroutines, as keys
 local runnable = {} -- those that can go on

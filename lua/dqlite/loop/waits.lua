@@ -10,6 +10,7 @@
 -- @module dqlite.loop.waits
 
 local core = require "dqlite.core"
+local coroutines = require "dqlite.loop.coroutines"
 local errors = require "dqlite.error"
 local inherited = require "dqlite.loop.inherited"
 local new_deadlines = require "dqlite.loop.deadlines"
@@ -17,14 +18,16 @@ local uv = require "luv"
 
 local waits = {}
 
-local running, yield, resume_raw = coroutine.running, coroutine.yield, coroutine.resume
-local is_yieldable = rawget(coroutine, "isyieldable") -- not in Lua 5.1 and 5.2
+local running, yield, resume_raw = coroutine.running, coroutines.yield, coroutine.resume
+local is_yieldable = coroutines.is_yieldable
 
 local LONGEST = 86400 * 1000 -- ms that the timer is set for, at most
 
 local OVER = "the deadline has passed"
 local FOREIGN = "a coroutine that waits for dqlite was resumed by something else than the loop, "
   .. "such as a generator or another scheduler: run it with dqlite.spawn"
+local IN_C = "nothing can wait here: a function that C code calls (of table.sort or string.gsub, a"
+  .. " module while require loads it, a finalizer); do it before, or after"
 local NO_VALUE = "a coroutine waits for dqlite and yields to the loop, which has not resumed it: "
   .. "do not call from a generator, or run it with dqlite.spawn"
 
@@ -226,7 +229,7 @@ end
 -- @return what `wake` was given; or nil, "timeout" and a reason; or nil, "misuse"
 -- and a reason, when something else than the loop resumed the coroutine
 function waits.park(wait, deadline)
-  local refused = process ~= core.forks() or is_yieldable and not is_yieldable()
+  local refused = process ~= core.forks() or not is_yieldable()
   if refused then return nil, "misuse", waits.refusal() end
   if wait.thread then clear(wait) end -- one that is dead
   wait.thread = running()
@@ -243,7 +246,7 @@ function waits.park(wait, deadline)
   end
   if whose == OURS then return first, second, third end
   clear(wait)
-  return nil, "misuse", FOREIGN
+  return nil, "misuse", whose == coroutines.REFUSED and IN_C or FOREIGN
 end
 
 --- Does a coroutine wait here? One that is dead does not.
@@ -395,14 +398,13 @@ end
 --- Why nobody may wait here, in words; nil where it may.
 function waits.refusal()
   if process ~= core.forks() then return inherited.REFUSAL end
-  if not is_yieldable or is_yieldable() then return nil end
+  if is_yieldable() then return nil end
   local thread, is_main = coroutine.running()
   if not thread or is_main then
     return "with luv only a coroutine can wait: put this into dqlite.run(fn), or into"
       .. " dqlite.spawn(fn) where the loop runs"
   end
-  return "nothing can wait here: a function that C code calls (of table.sort or string.gsub, a"
-    .. " module while require loads it, a finalizer); do it before, or after"
+  return IN_C
 end
 
 return waits

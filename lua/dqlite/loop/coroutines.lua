@@ -1,0 +1,86 @@
+--- What coroutines can do in the Lua that runs. Lua 5.1, unlike LuaJIT, cannot yield
+-- inside of pcall, of an iterator and of a metamethod; Lua 5.2 can, and does not tell
+-- where it cannot (there is no coroutine.isyieldable).
+-- @module dqlite.loop.coroutines
+
+local coroutines = {}
+
+local create, resume, status = coroutine.create, coroutine.resume, coroutine.status
+local running, yield = coroutine.running, coroutine.yield
+local knows_yieldable = rawget(coroutine, "isyieldable")
+
+local probe = create(function() pcall(yield) end)
+resume(probe)
+
+--- Can a coroutine yield inside of pcall?
+coroutines.yields_in_pcall = status(probe) == "suspended"
+
+--- What `yield` answers where nothing can yield, if Lua raises that only then.
+coroutines.REFUSED = {}
+
+-- ---- can it yield here? ----
+
+-- Functions in C that let those yield which they call.
+local OPEN = { [pcall] = true, [xpcall] = true, [dofile] = true }
+
+-- Is there none in C but those, from the caller's caller down?
+local function is_open_below()
+  local level = 3
+  local info = debug.getinfo(level, "Sf")
+  while info and (info.what ~= "C" or OPEN[info.func]) do
+    level = level + 1
+    info = debug.getinfo(level, "Sf")
+  end
+  return not info
+end
+
+--- Can the caller yield? In Lua 5.2 a finalizer, and a handler of xpcall, are taken for
+-- places where it can: see `yield`.
+-- @function is_yieldable
+-- @treturn boolean
+coroutines.is_yieldable = knows_yieldable or function()
+  local thread, is_main = running()
+  return thread ~= nil and not is_main and is_open_below()
+end
+
+local function unless_refused(ok, ...)
+  if ok then return ... end
+  return coroutines.REFUSED
+end
+
+--- As coroutine.yield, but answers `REFUSED` in place of raising that nothing can yield.
+-- @function yield
+coroutines.yield = knows_yieldable and yield or function(...)
+  return unless_refused(pcall(yield, ...))
+end
+
+-- ---- pcall ----
+
+local callers = setmetatable({}, { __mode = "k" }) -- of coroutines that stand for a pcall
+
+local function pass(thread, ok, ...)
+  if ok and status(thread) ~= "dead" then return pass(thread, resume(thread, yield(...))) end
+  return ok, ...
+end
+
+-- In a coroutine of its own, whose yields are the caller's.
+local function call_apart(fn, ...)
+  local caller = running()
+  if not caller then return pcall(fn, ...) end
+  local thread = create(function(...) return fn(...) end) -- which may be no function of Lua
+  callers[thread] = callers[caller] or caller
+  return pass(thread, resume(thread, ...))
+end
+
+--- As pcall, for what may wait: on Lua 5.1, too.
+-- @function pcall
+coroutines.pcall = coroutines.yields_in_pcall and pcall or call_apart
+
+--- As coroutine.running; inside of `pcall` above it is whoever called that.
+-- @function running
+coroutines.running = coroutines.yields_in_pcall and running or function()
+  local thread = running()
+  return callers[thread] or thread
+end
+
+return coroutines
