@@ -4,6 +4,8 @@
 -- Under luv every body of a live spec (it, before_each, after_each, setup,
 -- teardown, finally) runs in a coroutine of its own under luv's loop, and each
 -- file gets a last spec: that nothing is left open.
+local luas = require "spec.support.luas"
+
 local in_loop = {}
 
 local LOOPS = { blocking = true, luv = true }
@@ -26,20 +28,28 @@ local ONLY = {
   ["spec/live/pool_waits_spec.lua"] = { "luv", "on another loop nothing runs at once" },
 }
 
-local function set_of_files(names)
+local function set_of_files(folder, names)
   local set = {}
-  for name in names:gmatch "%S+" do set["spec/live/" .. name .. "_spec.lua"] = true end
+  for name in names:gmatch "%S+" do set[("spec/%s_spec.lua"):format(folder .. name)] = true end
   return set
 end
 
+-- Files about coroutines that wait, which those of Lua 5.1 cannot wherever the library
+-- does. What there is instead, spec/unit/coroutines_spec.lua says.
+local WAITING = set_of_files("", [[unit/behaviours_leader unit/behaviours_opening
+  unit/behaviours_sharing unit/busy_connection unit/cancel_abandoned unit/cancel_luv unit/luv
+  unit/misuse unit/pool_broken_off unit/pool_closed unit/pool_schedules unit/search unit/task
+  unit/virtual_loop unit/waits regress/abandoned_wait regress/late_loop]])
+
 -- Files about servers and clusters, and others that take long, in which the Lua matters
 -- little: in Lua 5.4 on the blocking loop, in LuaJIT on luv's. EVERYWHERE=1 runs them in
--- both Luas on both loops, and so does make test-long.
-local CLUSTERS = set_of_files [[admin behaviours_flip demo_cluster failover harness leader
-  leader_trouble linearizable pool_leader watch]]
-local LONG = set_of_files [[busy executemany fork large once returning rows_stream system_calls]]
-local LUA = rawget(_G, "jit") and "LuaJIT" or "Lua 5.4"
-local USUAL_LOOP = LUA == "LuaJIT" and "luv" or "blocking"
+-- each Lua on each loop, and so does make test-long.
+local CLUSTERS = set_of_files("live/", [[admin behaviours_flip demo_cluster failover harness leader
+  leader_trouble linearizable pool_leader watch]])
+local LONG = set_of_files("live/",
+  "busy executemany fork large once returning rows_stream system_calls")
+local USUAL = { ["Lua 5.4"] = "blocking", LuaJIT = "luv" }
+local LUA = rawget(_G, "jit") and "LuaJIT" or _VERSION
 
 -- PART=clusters runs these files alone, PART=servers the others.
 local PART = os.getenv "PART"
@@ -108,8 +118,8 @@ local function is_inside(file)
   return path ~= nil and not (ONLY[path] and ONLY[path].alone)
 end
 
--- Why a file is not run here, in words.
-local function reason_against(path)
+-- Why a live spec's file is not run here, in words.
+local function reason_against_live(path)
   if PART and (PART == "clusters") ~= (CLUSTERS[path] or false) then
     return "not one of the " .. PART
   end
@@ -118,22 +128,31 @@ local function reason_against(path)
     return ("on the %s loop only: %s"):format(only[1], only[2])
   end
   local is_long = CLUSTERS[path] or LONG[path]
-  if not is_long or in_loop.name == USUAL_LOOP or os.getenv "EVERYWHERE" then return end
-  return ("in %s on the %s loop only, without EVERYWHERE=1"):format(LUA, USUAL_LOOP)
+  if not is_long or in_loop.name == USUAL[LUA] or os.getenv "EVERYWHERE" then return end
+  return ("not in %s on the %s loop, without EVERYWHERE=1"):format(LUA, in_loop.name)
+end
+
+-- Why a file is not run here, in words.
+local function reason_against(file)
+  if live_path(file) then return reason_against_live(live_path(file)) end
+  if not luas.waits and WAITING[file.name:match "spec/%l+/[^/]*$"] then
+    return "in Lua 5.1 coroutines cannot wait"
+  end
 end
 
 -- A file adds its specs when it is run.
 local function load_file(busted, file)
-  local reason = reason_against(live_path(file))
+  local reason = reason_against(file)
   if reason then
     if not PART then print(("\n%s: %s"):format(file.name, reason)) end
     return
   end
-  if in_loop.name == "luv" then
+  local is_in_luv = in_loop.name == "luv" and live_path(file)
+  if is_in_luv then
     descriptors = require "spec.support.process".descriptors()
   end
   file.run()
-  if in_loop.name == "luv" then
+  if is_in_luv then
     busted.executors.it(live_path(file) .. " leaves nothing open", leaves_nothing_open)
   end
 end
@@ -150,7 +169,7 @@ end
 local function wrap(busted)
   local safe = busted.safe
   function busted.safe(descriptor, run, element)
-    if descriptor == "file" and run == element.run and live_path(element) then
+    if descriptor == "file" and run == element.run then
       return safe(descriptor, function() load_file(busted, element) end, element)
     end
     local is_body = run == element.run and BODIES[descriptor] or descriptor == "finally"
@@ -163,7 +182,7 @@ local function wrap(busted)
 end
 
 local function check_paths()
-  for _, list in ipairs { ONLY, CLUSTERS, LONG } do
+  for _, list in ipairs { ONLY, CLUSTERS, LONG, WAITING } do
     for path in pairs(list) do assert(io.open(path), "no such file: " .. path):close() end
   end
 end
