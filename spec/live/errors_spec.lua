@@ -268,7 +268,7 @@ live.each("what cannot be sent", function(server)
   end
 
   it("raises when it is no value at all", function()
-    local thread = coroutine.create(print)
+    local thread = coroutine.create(function() end)
     local message = live.raises(function() conn:fetch("SELECT ?, ?", 1, print) end)
     assert.matches("parameter 2: a function is no SQL value", message)
     live.raises(function() conn:execute("SELECT ?", thread) end)

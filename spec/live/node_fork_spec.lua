@@ -2,6 +2,7 @@
 -- there gave the parent's lock away.
 local child = require "spec.support.child"
 local live = require "spec.support.live"
+local luas = require "spec.support.luas"
 local nodes = require "spec.support.nodes"
 
 local function verify_kept(started)
@@ -85,7 +86,7 @@ end)
 print "unharmed"
 ]]
 
-for _, loop in ipairs { "blocking", "luv" } do
+for _, loop in ipairs(luas.waits and { "blocking", "luv" } or { "blocking" }) do
   for _, ending in ipairs { "closes its state", "collects, and closes its state" } do
     describe("behaviour 40: a child that " .. ending, function()
       setup(nodes.open)

@@ -27,9 +27,10 @@ local function exact_number(digits)
   end
 end
 
--- NaN differs from itself and -0.0 equals 0: all bits of a number, as text.
+-- NaN differs from itself and -0.0 equals 0: a number as text, with digits enough to
+-- tell it from any other.
 local function bits(number)
-  return ("%a"):format(number)
+  return ("%.17g"):format(number)
 end
 
 live.each("a value", function(server)
