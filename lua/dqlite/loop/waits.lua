@@ -10,37 +10,27 @@
 -- @module dqlite.loop.waits
 
 local core = require "dqlite.core"
-local coroutines = require "dqlite.loop.coroutines"
-local errors = require "dqlite.error"
 local inherited = require "dqlite.loop.inherited"
 local new_deadlines = require "dqlite.loop.deadlines"
+local parking = require "dqlite.loop.parking"
 local uv = require "luv"
 
-local waits = {}
+local waits = {
+  report = parking.report,
+  report_error = parking.report_error,
+  protect = parking.protect,
+}
 
-local running, yield, resume_raw = coroutine.running, coroutines.yield, coroutine.resume
-local is_yieldable = coroutines.is_yieldable
+local running, yield = coroutine.running, coroutine.yield
+local is_yieldable = rawget(coroutine, "isyieldable") -- not in Lua 5.1 and 5.2
 
 local LONGEST = 86400 * 1000 -- ms that the timer is set for, at most
 
-local OVER = "the deadline has passed"
-local FOREIGN = "a coroutine that waits for dqlite was resumed by something else than the loop, "
-  .. "such as a generator or another scheduler: run it with dqlite.spawn"
-local IN_C = "nothing can wait here: a function that C code calls (of table.sort or string.gsub, a"
-  .. " module while require loads it, a finalizer); do it before, or after"
-local NO_VALUE = "a coroutine waits for dqlite and yields to the loop, which has not resumed it: "
-  .. "do not call from a generator, or run it with dqlite.spawn"
+local OURS, WAITING, OVER = parking.OURS, parking.WAITING, parking.OVER
+local resume, call = parking.resume, parking.call
 
--- Goes with each resume that is ours.
-local OURS = {}
-
--- What a foreign resumer gets from a coroutine that waits: nothing to take for
--- a value of its own.
-local WAITING = setmetatable({}, { __tostring = function() return NO_VALUE end })
-for name in ("index newindex call concat len unm add sub mul div mod pow lt le pairs")
-  :gmatch "%a+" do
-  getmetatable(WAITING)["__" .. name] = function() error(NO_VALUE, 2) end
-end
+local IN_MAIN = "with luv only a coroutine can wait: put this into dqlite.run(fn), or into"
+  .. " dqlite.spawn(fn) where the loop runs"
 
 local deadlines = new_deadlines()
 local queue, given, queued = {}, {}, 0 -- functions to be called by the loop, and with what
@@ -53,37 +43,6 @@ local reasons = 0 -- for the timer to keep the loop alive: waits with a deadline
 local behind, is_run = 0, false -- background work; does `run` wait for it?
 local process = core.forks() -- whose loop it is
 local users = 0 -- that hold the handles though nobody waits: open streams
-
--- ---- errors that nobody is there to get ----
-
---- Says on standard error what would be lost else: an error that escapes into
--- luv ends the process.
--- @tparam string text one or more lines
-function waits.report(text)
-  pcall(function() io.stderr:write("dqlite: ", text, "\n") end)
-end
-
---- The same with an error value, of any type.
-function waits.report_error(err)
-  waits.report(errors.describe(err))
-end
-
---- Makes a function that reports its error in place of raising it.
-function waits.protect(fn)
-  return function(...)
-    local ok, err = pcall(fn, ...)
-    if not ok then waits.report_error(err) end
-  end
-end
-
-local function report_of(thread, err)
-  waits.report(debug.traceback(thread, errors.describe(err)))
-end
-
-local function resume(thread, ...)
-  local ok, err = resume_raw(thread, ...)
-  if not ok then pcall(report_of, thread, err) end
-end
 
 -- ---- the handles ----
 
@@ -194,33 +153,13 @@ local function clear(wait)
   if empty(wait) then let_end() end
 end
 
--- Closed with the coroutine, where Lua can do that (5.4): the end of the wait.
-local Wait = {}
-
-function Wait.__close(wait)
-  if not wait.thread then return end
-  clear(wait)
-  if wait.on_close then wait.on_close(wait) end
-end
+local new, yield_guarded = parking.guards(clear)
 
 --- Makes a wait that ends with its coroutine.
+-- @function new
 -- @tparam[opt] function on_close called with the wait when that happens
 -- @treturn table
-function waits.new(on_close)
-  return setmetatable({ thread = nil, on_close = on_close, guarded = true }, Wait)
-end
-
-local function yield_once(value)
-  return true, yield(value)
-end
-
--- The loop is there for its fourth value, which Lua 5.4 closes on every exit.
-local function yield_guarded(wait)
-  for _, whose, first, second, third in yield_once, WAITING, nil, wait do -- luacheck: ignore 512
-    if whose ~= OURS then clear(wait) end
-    return whose, first, second, third
-  end
-end
+waits.new = new
 
 --- Waits, in a coroutine, to be woken.
 -- @tparam table wait where nobody waits
@@ -229,7 +168,7 @@ end
 -- @return what `wake` was given; or nil, "timeout" and a reason; or nil, "misuse"
 -- and a reason, when something else than the loop resumed the coroutine
 function waits.park(wait, deadline)
-  local refused = process ~= core.forks() or not is_yieldable()
+  local refused = process ~= core.forks() or is_yieldable and not is_yieldable()
   if refused then return nil, "misuse", waits.refusal() end
   if wait.thread then clear(wait) end -- one that is dead
   wait.thread = running()
@@ -246,7 +185,7 @@ function waits.park(wait, deadline)
   end
   if whose == OURS then return first, second, third end
   clear(wait)
-  return nil, "misuse", whose == coroutines.REFUSED and IN_C or FOREIGN
+  return nil, "misuse", parking.FOREIGN
 end
 
 --- Does a coroutine wait here? One that is dead does not.
@@ -312,11 +251,6 @@ function waits.background(fn)
     behind = behind - 1
     if behind == 0 and is_run then uv.stop() end
   end)
-end
-
-local function call(fn, arg)
-  local ok, err = pcall(fn, arg)
-  if not ok then waits.report_error(err) end
 end
 
 local function run_queue()
@@ -398,13 +332,8 @@ end
 --- Why nobody may wait here, in words; nil where it may.
 function waits.refusal()
   if process ~= core.forks() then return inherited.REFUSAL end
-  if is_yieldable() then return nil end
-  local thread, is_main = coroutine.running()
-  if not thread or is_main then
-    return "with luv only a coroutine can wait: put this into dqlite.run(fn), or into"
-      .. " dqlite.spawn(fn) where the loop runs"
-  end
-  return IN_C
+  if is_yieldable and is_yieldable() then return nil end
+  return parking.refusal(IN_MAIN)
 end
 
 return waits

@@ -1,0 +1,85 @@
+--- Conditions that coroutines wait for, first come, first served: for loops with waits
+-- of the kind of dqlite.loop.waits.
+-- @module dqlite.loop.cond
+
+local Cond = {}
+Cond.__index = Cond
+
+local function pop(self)
+  local i = self.first
+  if i > self.last then return nil end
+  local wait = self.queue[i]
+  self.queue[i], self.first = nil, i + 1
+  return wait
+end
+
+local function leave(wait)
+  local self = wait.cond
+  local queue, i = self.queue, self.first
+  while i <= self.last and queue[i] ~= wait do i = i + 1 end
+  if i > self.last then return end
+  for k = i, self.last do queue[k] = queue[k + 1] end
+  self.last = self.last - 1
+end
+
+local function closed(wait)
+  leave(wait)
+  if wait.cond.on_close then wait.cond.on_close() end
+end
+
+local function wake_signalled(wait)
+  if not wait.cond.waits.wake(wait, true) and wait.signalled then wait.cond:signal() end
+end
+
+--- Lets one coroutine go on, by and by; without any, the next that waits.
+function Cond:signal()
+  local wait = pop(self)
+  while wait and not self.waits.is_parked(wait) do wait = pop(self) end
+  if not wait then
+    self.signalled = true
+    return
+  end
+  wait.signalled = true
+  self.waits.later(wake_signalled, wait)
+end
+
+--- Does anybody wait?
+function Cond:is_awaited()
+  return self.first <= self.last
+end
+
+--- Waits for a signal.
+-- @tparam[opt] number deadline of now()
+-- @treturn boolean|nil true; false when the deadline passed; nil with "misuse"
+-- and a reason after a foreign resume
+function Cond:wait(deadline)
+  if self.signalled then
+    self.signalled = false
+    return true
+  end
+  local wait = self.waits.new(closed)
+  wait.cond, wait.signalled = self, false
+  self.last = self.last + 1
+  self.queue[self.last] = wait
+  local _, kind, reason = self.waits.park(wait, deadline ~= math.huge and deadline or nil)
+  if not wait.signalled then leave(wait) end
+  if kind == "misuse" then return nil, kind, reason end
+  local signalled = wait.signalled
+  wait.signalled = false
+  return signalled
+end
+
+--- Makes a condition.
+-- @tparam table waits `new`, `park`, `wake`, `is_parked`, `later`
+-- @tparam[opt] function on_close called when a coroutine is closed while it waits
+-- @treturn table
+return function(waits, on_close)
+  return setmetatable({
+    waits = waits,
+    on_close = on_close,
+    queue = {}, -- of waits, from `first` to `last`
+    first = 1,
+    last = 0,
+    signalled = false, -- while nobody waited
+  }, Cond)
+end

@@ -1,0 +1,121 @@
+--- How a coroutine waits for a loop, whichever that is: what it yields, who may resume
+-- it, and where an error goes that nobody is there to get.
+-- @module dqlite.loop.parking
+
+local errors = require "dqlite.error"
+
+local parking = {}
+
+local yield, resume = coroutine.yield, coroutine.resume
+local is_yieldable = rawget(coroutine, "isyieldable") -- not in Lua 5.1 and 5.2
+
+parking.OVER = "the deadline has passed"
+
+--- Why a wait was broken off, in words.
+parking.FOREIGN = "a coroutine that waits for dqlite was resumed by something else than the loop, "
+  .. "such as a generator or another scheduler: run it with dqlite.spawn"
+
+local NO_VALUE = "a coroutine waits for dqlite and yields to the loop, which has not resumed it: "
+  .. "do not call from a generator, or run it with dqlite.spawn"
+
+--- Goes with each resume that is ours.
+parking.OURS = {}
+
+--- What a foreign resumer gets from a coroutine that waits: nothing to take for
+-- a value of its own.
+parking.WAITING = setmetatable({}, { __tostring = function() return NO_VALUE end })
+for name in ("index newindex call concat len unm add sub mul div mod pow lt le pairs")
+  :gmatch "%a+" do
+  getmetatable(parking.WAITING)["__" .. name] = function() error(NO_VALUE, 2) end
+end
+
+local OURS, WAITING = parking.OURS, parking.WAITING
+
+-- ---- errors that nobody is there to get ----
+
+--- Says on standard error what would be lost else.
+-- @tparam string text one or more lines
+function parking.report(text)
+  pcall(function() io.stderr:write("dqlite: ", text, "\n") end)
+end
+
+--- The same with an error value, of any type.
+function parking.report_error(err)
+  parking.report(errors.describe(err))
+end
+
+--- Makes a function that reports its error in place of raising it.
+function parking.protect(fn)
+  return function(...)
+    local ok, err = pcall(fn, ...)
+    if not ok then parking.report_error(err) end
+  end
+end
+
+--- Calls a function; its error is reported.
+function parking.call(fn, arg)
+  local ok, err = pcall(fn, arg)
+  if not ok then parking.report_error(err) end
+end
+
+local function report_of(thread, err)
+  parking.report(debug.traceback(thread, errors.describe(err)))
+end
+
+--- Lets a coroutine go on; its error is reported.
+function parking.resume(thread, ...)
+  local ok, err = resume(thread, ...)
+  if not ok then pcall(report_of, thread, err) end
+end
+
+-- ---- where nobody can wait ----
+
+--- Why nobody can wait here, in words; nil where it is possible. Lua 5.2 does not tell
+-- all of it beforehand.
+-- @tparam string in_main what to do in place of a wait outside of any coroutine
+function parking.refusal(in_main)
+  if is_yieldable and is_yieldable() then return nil end
+  local thread, is_main = coroutine.running()
+  if not thread or is_main then return in_main end
+  if not is_yieldable then return nil end
+  return "nothing can wait here: a function that C code calls (of table.sort or string.gsub, a"
+    .. " module while require loads it, a finalizer); do it before, or after"
+end
+
+-- ---- waits that end with their coroutine ----
+
+local function yield_once(value)
+  return true, yield(value)
+end
+
+--- Makes what such waits need, for one loop.
+-- @tparam function clear `(wait)`: nobody waits there any more
+-- @treturn function `(on_close) -> wait`: with `thread` (who waits; nil: nobody);
+-- on_close is called with the wait when its coroutine is closed, where Lua can do
+-- that (5.4)
+-- @treturn function `(wait)`: yields; answers what the coroutine is resumed with
+function parking.guards(clear)
+  local Wait = {}
+
+  function Wait.__close(wait)
+    if not wait.thread then return end
+    clear(wait)
+    if wait.on_close then wait.on_close(wait) end
+  end
+
+  local function new(on_close)
+    return setmetatable({ thread = nil, on_close = on_close, guarded = true }, Wait)
+  end
+
+  -- The loop is there for its fourth value, which Lua 5.4 closes on every exit.
+  local function yield_guarded(wait)
+    for _, whose, first, second, third in yield_once, WAITING, nil, wait do -- luacheck: ignore 512
+      if whose ~= OURS then clear(wait) end
+      return whose, first, second, third
+    end
+  end
+
+  return new, yield_guarded
+end
+
+return parking
