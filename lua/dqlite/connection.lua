@@ -17,6 +17,7 @@ local keepalive = require "dqlite.keepalive"
 local loops = require "dqlite.loops"
 local many = require "dqlite.many"
 local pipeline = require "dqlite.pipeline"
+local polling = require "dqlite.polling"
 local rows = require "dqlite.rows"
 local script = require "dqlite.script"
 local sql = require "dqlite.sql"
@@ -390,6 +391,31 @@ function Connection:get_reused_times()
   if not self.link:is_open() then return nil, self.link:ended() end
   return self.link.stream:times_reused()
 end
+
+-- ---- in a program that polls itself ----
+
+--- The descriptor of the connection, to be watched.
+-- @function Connection:pollfd
+-- @treturn number|nil nil once it has ended; raises where there is none, as under nginx
+Connection.pollfd = polling.pollfd
+
+--- On the loop of a host (dqlite.host): what the descriptor is to be watched for.
+-- @function Connection:events
+-- @treturn string|nil "r", "w" or "rw"; nil where nobody waits for it
+Connection.events = polling.events
+
+--- On the loop of a host: when the next step is due, should the descriptor not become ready
+-- before.
+-- @function Connection:timeout
+-- @treturn number|nil in how many seconds, 0: at once; to be rounded up. nil: never
+Connection.timeout = polling.timeout
+
+--- On the loop of a host: takes a step in which no other connection is looked at. So a
+-- program with one connection needs nothing else once that is open. What goes on beside
+-- calls, as the search for another leader when one does not answer, needs steps of the host.
+-- @function Connection:step
+-- @treturn boolean is there anything left to wait for?
+Connection.step = polling.step
 
 function Connection:__close()
   if self.lease then self.lease.pool:give(self) else self:close() end

@@ -43,8 +43,9 @@ assert(core._VERSION == dqlite._VERSION,
 -- alone that cannot be reached is an error at once
 -- @tparam[opt] table opts `database` ("default"), `timeout` (15 seconds for
 -- each call, and for the search), `connect_timeout` (2 seconds for the dial and LEADER of
--- one node), `loop` ("blocking" or "luv";
--- left out: luv in a coroutine while its loop runs, else blocking),
+-- one node), `loop` ("blocking", "luv",
+-- or one of dqlite.host; left out: in a coroutine luv while its loop runs, and that of a
+-- host while it takes a step, else blocking),
 -- `busy_timeout` (5 seconds that a statement waits for another writer),
 -- `statement_cache` (64 texts; 0: none), `null`, `int64`, `blobs`, `dates`,
 -- `array_mt`, `max_message_size` (64 MiB), `max_result_bytes` (256 MiB),
@@ -109,9 +110,11 @@ dqlite.spawn = tasks.spawn
 -- @function sleep
 dqlite.sleep = tasks.sleep
 
--- The second rock.
+-- The second rock, and what few programs need.
+local LATER = { host = "dqlite.host", node = "dqlite.node" }
+
 return setmetatable(dqlite, {
   __index = function(_, name)
-    if name == "node" then return require "dqlite.node" end
+    if LATER[name] then return require(LATER[name]) end
   end,
 })

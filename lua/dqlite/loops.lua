@@ -3,6 +3,7 @@
 
 local core = require "dqlite.core"
 local coroutines = require "dqlite.loop.coroutines"
+local current = require "dqlite.loop.current"
 local errors = require "dqlite.error"
 local inherited = require "dqlite.loop.inherited"
 local phases = require "dqlite.loop.phases"
@@ -55,7 +56,8 @@ end
 -- In the init phase of nginx, before the workers start, only a call that blocks can wait.
 local function fitting(is_luv)
   if in_nginx and phases.current() ~= "init" then return "nginx" end
-  return is_luv and loops.running() ~= "main" and "luv" or "blocking"
+  if loops.running() == "main" then return "blocking" end
+  return current.loop or is_luv and "luv" or "blocking"
 end
 
 local function load_nginx()
@@ -65,17 +67,24 @@ end
 
 --- The loop that an option names, or that fits the place of the call.
 -- @tparam[opt] string|table name as in api.md: "blocking", "luv", "nginx" or a table of
--- one's own. Left out: nginx in its workers, luv in a coroutine while luv's loop runs,
--- else blocking
+-- one's own. Left out: nginx in its workers; in a coroutine the loop of the host that takes
+-- a step, or luv while luv's loop runs; else blocking
 -- @treturn table the loop
 function loops.select(name)
-  if type(name) == "table" then return name end
   local is_luv = is_luv_running() -- and so luv is seen before a fork
   name = name or fitting(is_luv)
+  if type(name) == "table" then return name end
   if name == "luv" then return load_luv() end
   if name == "blocking" then return require "dqlite.loop.blocking" end
   if name == "nginx" then return load_nginx() end
   errors.misuse(("option 'loop': \"%s\" is unsupported yet"):format(name))
+end
+
+--- The loop in which something can run beside the caller: of the host that takes a step,
+-- else luv's.
+-- @treturn table
+function loops.beside()
+  return current.loop or loops.select "luv"
 end
 
 --- Does an option, or its absence, stand for nginx?

@@ -1,4 +1,5 @@
---- Coroutines under luv: `run` for a program, `spawn` for what runs beside it.
+--- Coroutines under luv: `run` for a program, `spawn` for what runs beside it, which is
+-- for the loops of hosts as well.
 -- @module dqlite.task
 
 local errors = require "dqlite.error"
@@ -26,11 +27,16 @@ local function finish(task, ok, ...)
   if task.runs_loop then task.loop.stop() end
 end
 
-local function start(fn, ...)
+--- Runs a function in a coroutine of its own, begun by a loop, see `spawn`.
+-- @tparam table loop with `start`, and conditions that tell `is_awaited`
+-- @tparam function fn
+-- @param ... its arguments
+-- @treturn table a task
+function tasks.start(loop, fn, ...)
   if type(fn) ~= "function" then
     errors.misuse("a task runs a function, not a " .. type(fn))
   end
-  local loop, args = loops.select "luv", pack(...)
+  local args = pack(...)
   local task = setmetatable({
     loop = loop,
     ended = loop.cond(),
@@ -57,14 +63,14 @@ local function outcome(task)
   error(results[1], 0)
 end
 
---- Runs a function in a coroutine of its own, begun by luv's loop, not before
--- `spawn` returns. An error that it raises is written to standard error, unless
--- somebody waits for the task by then.
+--- Runs a function in a coroutine of its own, begun by luv's loop, not before `spawn`
+-- returns; where the loop of a host (dqlite.host) takes a step, by that one. An error that
+-- it raises is written to standard error, unless somebody waits for the task by then.
 -- @tparam function fn
 -- @param ... its arguments
 -- @treturn table a task: `wait`, and once it has failed `traceback` (a string)
 function tasks.spawn(fn, ...)
-  return start(fn, ...)
+  return tasks.start(loops.beside(), fn, ...)
 end
 
 --- Waits for the end of the task; for one that has ended, does not wait.
@@ -98,7 +104,7 @@ function tasks.run(fn, ...)
   if loop.is_running() then
     errors.misuse("dqlite.run starts luv's loop, which is running: use dqlite.spawn")
   end
-  local task = start(fn, ...)
+  local task = tasks.start(loop, fn, ...)
   task.runs_loop = true
   loop.run(function() return task.ok ~= nil end)
   task.runs_loop = false
@@ -109,7 +115,7 @@ function tasks.run(fn, ...)
 end
 
 --- Waits, and lets others run meanwhile where it is called in a coroutine under
--- luv.
+-- luv, or of a host.
 -- @tparam number seconds how long
 function tasks.sleep(seconds)
   if type(seconds) ~= "number" or not (seconds >= 0) then

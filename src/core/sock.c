@@ -309,6 +309,33 @@ int dqc_sock_poll(struct dqc_poll *list, size_t n, int timeout)
   return rc;
 }
 
+size_t dqc_fds_size(size_t n)
+{
+  return n * sizeof(struct pollfd);
+}
+
+int dqc_fds_events(int wanted)
+{
+  return events_of(wanted);
+}
+
+void dqc_fds_put(struct pollfd *fds, size_t i, int fd, int events)
+{
+  fds[i].fd = fd;
+  fds[i].events = (short)events;
+  fds[i].revents = 0;
+}
+
+int dqc_fds_poll(struct pollfd *fds, size_t n, int timeout)
+{
+  return poll_all(fds, n, timeout);
+}
+
+int dqc_fds_is_ready(const struct pollfd *fds, size_t i)
+{
+  return fds[i].revents != 0;
+}
+
 int dqc_sock_alive(struct dqc_sock *sock)
 {
   uint8_t byte;

@@ -223,6 +223,43 @@ static int poll_list(lua_State *L)
   return push_bool(L, 1);
 }
 
+/* The number at a place of a list */
+static int number_at(lua_State *L, int list, int i)
+{
+  lua_rawgeti(L, list, i);
+  int number = (int)lua_tointeger(L, -1);
+  lua_pop(L, 1);
+  return number;
+}
+
+/* poll_fds(fds, events, n, seconds, ready) -> how many of the first n of a list
+ * of descriptors are ready, or of no use, for the bits of poll(2) beside them:
+ * these are put into the list `ready` | nil, kind, reason. Waits until there
+ * is one, or the time is over. */
+static int poll_fds(lua_State *L)
+{
+  int n = (int)luaL_checkinteger(L, 3), timeout = milliseconds(L, 4),
+      found = 0;
+  luaL_checktype(L, 1, LUA_TTABLE);
+  luaL_checktype(L, 2, LUA_TTABLE);
+  luaL_checktype(L, 5, LUA_TTABLE);
+  luaL_argcheck(L, n >= 0, 3, "a negative count");
+  struct pollfd *fds = dql_newuserdata(L, dqc_fds_size((size_t)n), 0);
+  for (int i = 0; i < n; i++) {
+    dqc_fds_put(fds, (size_t)i, number_at(L, 1, i + 1),
+                number_at(L, 2, i + 1));
+  }
+  int rc = dqc_fds_poll(fds, (size_t)n, timeout);
+  if (rc && rc != DQC_ETIMEOUT) return push_error(L, rc);
+  for (int i = 0; i < n; i++) {
+    if (!dqc_fds_is_ready(fds, (size_t)i)) continue;
+    lua_rawgeti(L, 1, i + 1);
+    lua_rawseti(L, 5, ++found);
+  }
+  lua_pushinteger(L, found);
+  return 1;
+}
+
 static int sock_alive(lua_State *L)
 {
   return push_bool(L, dqc_sock_alive(check(L)));
@@ -343,14 +380,22 @@ void dql_register_sock(lua_State *L)
                                      {"peer", sock_peer},
                                      {"close", sock_close},
                                      {NULL, NULL}};
-  static const luaL_Reg functions[] = {
-      {"socket", new_socket}, {"parse_address", parse_address},
-      {"lookup", lookup},     {"unused_port", unused_port},
-      {"poll", poll_list},    {"now", now},
-      {"sleep", sleep_for},   {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"socket", new_socket},
+                                       {"parse_address", parse_address},
+                                       {"lookup", lookup},
+                                       {"unused_port", unused_port},
+                                       {"poll", poll_list},
+                                       {"poll_fds", poll_fds},
+                                       {"now", now},
+                                       {"sleep", sleep_for},
+                                       {NULL, NULL}};
   dql_newclass(L, CLASS, metamethods, methods);
   lua_pop(L, 1);
   dql_setfuncs(L, functions);
   lua_pushinteger(L, DQC_POLL_MAX);
   lua_setfield(L, -2, "POLL_MAX");
+  lua_pushinteger(L, dqc_fds_events(DQC_WANT_READ));
+  lua_setfield(L, -2, "POLL_READ");
+  lua_pushinteger(L, dqc_fds_events(DQC_WANT_WRITE));
+  lua_setfield(L, -2, "POLL_WRITE");
 }

@@ -4,6 +4,7 @@
 -- @module dqlite.loop.blocking
 
 local core = require "dqlite.core"
+local current = require "dqlite.loop.current"
 local dial = require "dqlite.loop.dial"
 local inherited = require "dqlite.loop.inherited"
 local phases = require "dqlite.loop.phases"
@@ -17,7 +18,7 @@ local in_nginx = phases.current() ~= nil
 blocking.now = core.now
 
 --- Why nobody may wait here, in words: a call that blocks would freeze a luv
--- loop that runs, and a worker of nginx. nil where it may.
+-- loop that runs, the loop of a host, and a worker of nginx. nil where it may.
 function blocking.refusal()
   if in_nginx and phases.is_serving() then
     return "a blocking call would stall the worker of nginx: leave out the option 'loop'"
@@ -26,6 +27,10 @@ function blocking.refusal()
   if uv and uv.loop_mode and uv.loop_mode() and not inherited.is_loop() then
     return "a blocking call would freeze the luv loop that is running: connect and call inside"
       .. " of dqlite.spawn(fn), or with loop = \"luv\""
+  end
+  if current.loop then
+    return "a blocking call would freeze the program whose loop takes a step: leave out the option"
+      .. " 'loop', or give it the loop of dqlite.host"
   end
 end
 
@@ -202,6 +207,12 @@ end
 --- The peer's address with a numeric host; nil unless it is TCP.
 function Stream:peer()
   return self.sock:peer()
+end
+
+--- The descriptor; nil once it is closed.
+function Stream:pollfd()
+  local fd = self.sock:fd()
+  return fd >= 0 and fd or nil
 end
 
 -- ---- connect ----

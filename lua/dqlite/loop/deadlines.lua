@@ -37,10 +37,13 @@ local function sink(self, i, key, wait)
   keys[i], waits[i] = key, wait
 end
 
+-- Where memory runs out the heap is as before.
 local function push(self, key, wait)
-  wait.key = key
-  self.n = self.n + 1
-  rise(self, self.n, key, wait)
+  local n = self.n + 1
+  self.waits[n] = wait
+  self.keys[n] = key
+  wait.key, self.n = key, n
+  rise(self, n, key, wait)
 end
 
 local function pop(self)
@@ -55,15 +58,16 @@ end
 
 -- Drops what waits have left behind, once the heap has doubled.
 local function sweep(self)
-  local keys, waits, n = self.keys, self.waits, self.n
-  self.keys, self.waits, self.n = {}, {}, 0
-  for i = 1, n do
-    local key, wait = keys[i], waits[i]
-    if wait.key == key then
+  local swept = { keys = {}, waits = {}, n = 0 }
+  for i = 1, self.n do
+    local key, wait = self.keys[i], self.waits[i]
+    if wait.key == key and wait.deadline then
+      push(swept, key, wait)
+    elseif wait.key == key then
       wait.key = nil
-      if wait.deadline then push(self, key, wait) end
     end
   end
+  self.keys, self.waits, self.n = swept.keys, swept.waits, swept.n
   self.limit = math.max(FEW, 2 * self.n)
 end
 

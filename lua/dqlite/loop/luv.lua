@@ -10,6 +10,7 @@
 local core = require "dqlite.core"
 local dial = require "dqlite.loop.dial"
 local new_cond = require "dqlite.loop.cond"
+local sleep = require "dqlite.loop.sleep"
 local streams = require "dqlite.loop.stream"
 local uv = require "luv"
 local waits = require "dqlite.loop.waits"
@@ -29,25 +30,11 @@ local luv = {
 
 local DAY = 86400 -- seconds; luv's timers know no infinity
 
-local function slept(_, kind, reason)
-  if kind == "timeout" then return true end
-  return nil, kind, reason
-end
-
 --- Waits.
 -- @tparam number seconds how long; 0 gives the others a turn
 -- @treturn true|nil nil with "misuse" and a reason, after a foreign resume
 function luv.sleep(seconds)
-  local wait, deadline = waits.new(), core.now() + seconds
-  if seconds == 0 then
-    waits.later(function() waits.wake(wait, nil, "timeout") end)
-    return slept(waits.park(wait))
-  end
-  local done, kind, reason
-  repeat
-    done, kind, reason = slept(waits.park(wait, math.min(deadline, core.now() + DAY)))
-  until not done or core.now() >= deadline
-  return done, kind, reason
+  return sleep(waits, seconds)
 end
 
 -- ---- conditions ----

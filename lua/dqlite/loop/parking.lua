@@ -70,6 +70,9 @@ end
 
 -- ---- where nobody can wait ----
 
+local UNDER_C = "nothing can wait here: a function that C code calls (of table.sort or"
+  .. " string.gsub, a module while require loads it, a finalizer); do it before, or after"
+
 --- Why nobody can wait here, in words; nil where it is possible. Lua 5.2 does not tell
 -- all of it beforehand.
 -- @tparam string in_main what to do in place of a wait outside of any coroutine
@@ -78,8 +81,26 @@ function parking.refusal(in_main)
   local thread, is_main = coroutine.running()
   if not thread or is_main then return in_main end
   if not is_yieldable then return nil end
-  return "nothing can wait here: a function that C code calls (of table.sort or string.gsub, a"
-    .. " module while require loads it, a finalizer); do it before, or after"
+  return UNDER_C
+end
+
+local NOWHERE = {} -- in place of a resume
+
+local function resumed(ok, ...)
+  if ok then return ... end
+  return NOWHERE
+end
+
+-- Lua 5.2 knows when it is too late only.
+if not is_yieldable then
+  local try = yield
+  function yield(value) return resumed(pcall(try, value)) end
+end
+
+--- Why a wait was broken off, in words.
+-- @param whose what the coroutine was resumed with, which is not ours
+function parking.reason_of(whose)
+  return whose == NOWHERE and UNDER_C or parking.FOREIGN
 end
 
 -- ---- waits that end with their coroutine ----

@@ -128,6 +128,11 @@ function Stream:peer()
   return self.sock:peer()
 end
 
+--- The descriptor; nil once it is closed.
+function Stream:pollfd()
+  return self.is_open and self.sock:fd() or nil
+end
+
 -- ---- for loops ----
 
 --- Makes a class of streams, to be given `watch` and `unwatch`.
