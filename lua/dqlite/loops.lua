@@ -57,7 +57,7 @@ end
 local function fitting(is_luv)
   if in_nginx and phases.current() ~= "init" then return "nginx" end
   if loops.running() == "main" then return "blocking" end
-  return current.loop or is_luv and "luv" or "blocking"
+  return current.get() or is_luv and "luv" or "blocking"
 end
 
 local function load_nginx()

@@ -452,7 +452,7 @@ describe("three voters", function()
     end)
 
     -- Beside a call on the blocking loop nothing can be done.
-    if live.loop == "luv" then
+    if live.is_concurrent then
       local function beside(begun, act)
         return dqlite.spawn(function()
           eventually("the request is there", begun)

@@ -16,7 +16,7 @@ local ROUNDS = tonumber(os.getenv "FAILOVERS") or 1
 local ENOUGH = 5 -- rounds that a median is taken of
 local MEDIAN = 0.05 -- seconds from the observer's word to a write
 local WORST = ROUNDS >= ENOUGH and 0.3 or 3
-local WRITERS = live.loop == "luv" and 16 or 1 -- where nothing runs at once
+local WRITERS = live.is_concurrent and 16 or 1 -- where nothing runs at once
 local WARM = 100 -- writes before the leader is struck
 
 local Load = {}

@@ -90,7 +90,7 @@ describe("the leader of a healthy cluster", function()
       assert.equal(leader.address, connects_soon(spare.address).address)
     end)
 
-    if live.loop == "luv" then
+    if live.is_concurrent then
       it("through a node that joins while it is asked", function()
         local outsider = five:add_node()
         local known = proxied(outsider.address)
@@ -372,7 +372,7 @@ describe("the leader of a healthy cluster", function()
     for i = 1, n do leads(tasks[i]:wait()) end
   end
 
-  if live.loop == "luv" then
+  if live.is_concurrent then
     describe("is searched for once, by many coroutines", function()
       it("of one cluster object", function()
         local known = proxied { followers[1].address, followers[2].address, leader.address }

@@ -15,8 +15,8 @@ local ROUNDS = tonumber(os.getenv "FAILOVERS") or 1 -- of all ways to lose a lea
 local READ = "SELECT n FROM c"
 local LINEARIZABLE = { consistency = "linearizable" }
 
-local is_luv = live.loop == "luv"
-local READS = is_luv and 1000 or 250
+local is_concurrent = live.is_concurrent
+local READS = is_concurrent and 1000 or 250
 
 -- A counter, who writes it, and who reads it.
 local Trial = {}
@@ -84,7 +84,7 @@ end
 
 -- Where nobody reads by itself.
 function Trial:read_once(i)
-  if not is_luv then self:read_direct(i) end
+  if not is_concurrent then self:read_direct(i) end
 end
 
 function Trial:spawn(method, arg)
@@ -99,7 +99,7 @@ end
 function Trial:start()
   self:connect_direct(1)
   self:connect_direct(2)
-  if not is_luv then return end
+  if not is_concurrent then return end
   self:spawn(self.write)
   for _ = 1, 4 do self:spawn(self.read, self.pool) end
   for i = 1, 2 do self:spawn(self.read_direct, i) end
@@ -109,14 +109,14 @@ end
 function Trial:proceed(writes)
   local target = self.acknowledged + writes
   eventually("writes go on", function()
-    if not is_luv then self:write() end
+    if not is_concurrent then self:write() end
     return self.acknowledged >= target
   end)
 end
 
 function Trial:read_until(count)
   eventually("enough is read", function()
-    if not is_luv then
+    if not is_concurrent then
       self:write()
       self:read(self.pool)
       self:read_direct(1)

@@ -3,6 +3,7 @@
 
 local counting = require "spec.support.counting"
 local dqlite = require "dqlite"
+local in_loop = require "spec.support.in_loop"
 local live = require "spec.support.live"
 
 local COUNT = counting.ROWS
@@ -15,10 +16,10 @@ live.each("a connection", function(server)
   it("waits in the loop that fits its place, or that it is told", function()
     assert.equal(live.loop, server:connect().link.loop.name)
     assert.equal(live.loop, server:session().link.loop.name)
-    assert.equal(live.loop, server:connect({ loop = live.loop }).link.loop.name)
+    assert.equal(live.loop, server:connect({ loop = in_loop.option() }).link.loop.name)
   end)
 
-  -- On luv the generator would hand its caller what belongs to the loop.
+  -- Elsewhere the generator would hand its caller what belongs to the loop.
   it("waits in a generator, or says why not", function()
     local conn = server:connect()
     local function generate()
@@ -40,9 +41,9 @@ live.each("a connection", function(server)
   it("lets others run while it waits, or not", function()
     local conn, other, during = server:connect(), server:connect(), nil
     local function ask() during = other:fetchval "SELECT 1" end
-    local thread = live.loop == "luv" and dqlite.spawn(ask)
+    local thread = live.is_concurrent and dqlite.spawn(ask)
     for _ = 1, 100 do assert.equal(1, conn:fetchval "SELECT 1") end
-    assert.equal(live.loop == "luv" and 1 or nil, during)
+    assert.equal(live.is_concurrent and 1 or nil, during)
     if thread then thread:wait() end
   end)
 end)

@@ -24,7 +24,7 @@ live.each("a pool with multiplex", function(server)
   end)
 
   local function at_once(n, fn)
-    if live.loop == "blocking" then
+    if not live.is_concurrent then
       for i = 1, n do fn(i) end
       return
     end
@@ -96,7 +96,7 @@ live.each("a pool with multiplex", function(server)
     assert.equal(4, pool:fetchval("SELECT count(*) FROM t", {}, { consistency = "linearizable" }))
   end)
 
-  if live.loop ~= "luv" then return end
+  if not live.is_concurrent then return end
 
   it("sends reads together, on no more than two connections", function()
     open { max_size = 8 }

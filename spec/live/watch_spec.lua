@@ -49,9 +49,9 @@ end
 local function run_all(fns)
   local calls = {}
   for i, fn in ipairs(fns) do
-    calls[i] = live.loop == "luv" and dqlite.spawn(run, fn) or run(fn)
+    calls[i] = live.is_concurrent and dqlite.spawn(run, fn) or run(fn)
   end
-  if live.loop == "luv" then
+  if live.is_concurrent then
     for i, task in ipairs(calls) do calls[i] = task:wait() end
   end
   return calls
@@ -273,7 +273,7 @@ describe("a call", function()
       is_prompt("the write", call, seen)
     end)
 
-    if live.loop == "luv" then
+    if live.is_concurrent then
       it("ends though the leader was well when it began", function()
         local conn = connect_proxied()
         local n = 20 * count_long(conn, 0.12, 0.1) -- two seconds or so

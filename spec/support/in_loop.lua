@@ -1,18 +1,25 @@
 --- Where specs run: on the blocking loop or, with DQLITE_LOOP=luv, inside of
--- dqlite.run.
+-- dqlite.run; with DQLITE_LOOP=host, on a loop of dqlite.host.
 --
--- Under luv every body of a live spec (it, before_each, after_each, setup,
--- teardown, finally) runs in a coroutine of its own under luv's loop, and each
--- file gets a last spec: that nothing is left open.
+-- There every body of a live spec (it, before_each, after_each, setup, teardown,
+-- finally) runs in a coroutine of its own under that loop, and each file gets a
+-- last spec: that nothing is left open.
 local luas = require "spec.support.luas"
 
 local in_loop = {}
 
-local LOOPS = { blocking = true, luv = true }
+local PATIENCE = 10 -- seconds; for what the loop still has to do behind a spec
 
---- "blocking" or "luv".
+-- Each has `run(fn, ...)`, and where coroutines run beside each other `load()`, before any
+-- file, and `run_out()`, until nothing is left to do, or patience is over.
+local LOOPS = { blocking = {}, luv = {}, host = {} }
+
+--- "blocking", "luv" or "host".
 in_loop.name = os.getenv "DQLITE_LOOP" or "blocking"
-assert(LOOPS[in_loop.name], "DQLITE_LOOP is neither blocking nor luv: " .. in_loop.name)
+local LOOP = assert(LOOPS[in_loop.name], "DQLITE_LOOP names no loop: " .. in_loop.name)
+
+--- Do coroutines run beside each other in this one?
+in_loop.is_concurrent = in_loop.name ~= "blocking"
 
 -- Files that run on one loop only, and why; `alone`: they begin it themselves.
 local ONLY = {
@@ -23,9 +30,9 @@ local ONLY = {
   ["spec/live/node_options_spec.lua"] = { "blocking", "the embedded node has no loop" },
   ["spec/live/node_recover_spec.lua"] = { "blocking", "the embedded node has no loop" },
   ["spec/live/node_spec.lua"] = { "blocking", "the embedded node has no loop" },
-  ["spec/live/pool_cancel_spec.lua"] = { "luv", "on another loop no coroutine waits" },
-  ["spec/live/pool_many_spec.lua"] = { "luv", "on another loop nothing runs at once" },
-  ["spec/live/pool_waits_spec.lua"] = { "luv", "on another loop nothing runs at once" },
+  ["spec/live/pool_cancel_spec.lua"] = { "luv host", "on another loop no coroutine waits" },
+  ["spec/live/pool_many_spec.lua"] = { "luv host", "on another loop nothing runs at once" },
+  ["spec/live/pool_waits_spec.lua"] = { "luv host", "on another loop nothing runs at once" },
 }
 
 local function set_of_files(folder, names)
@@ -55,24 +62,29 @@ local LUA = rawget(_G, "jit") and "LuaJIT" or _VERSION
 local PART = os.getenv "PART"
 assert(not PART or PART == "clusters" or PART == "servers", "PART is neither clusters nor servers")
 
-local PATIENCE = 10 -- seconds; for what the loop still has to do behind a spec
+-- ---- the loops ----
 
---- Runs a function where this run's calls wait: for programs of their own.
--- @return what it returns
-function in_loop.run(fn, ...)
-  if in_loop.name == "blocking" then return fn(...) end
+function LOOPS.blocking.run(fn, ...)
+  return fn(...)
+end
+
+function LOOPS.luv.run(fn, ...)
   return require "dqlite".run(fn, ...)
 end
 
---- The module of the loop.
-function in_loop.module()
-  return require("dqlite.loop." .. in_loop.name)
+-- Loaded here, these outlive the file that uses them: one loop for all files, and luv's
+-- for what specs do with it.
+function LOOPS.luv.load()
+  require "dqlite"
+  local uv = require "luv"
+  uv.new_tcp():close() -- the first one opens /dev/null, for good
+  uv.run "nowait"
 end
 
--- ---- what a file leaves ----
+LOOPS.host.load = LOOPS.luv.load
 
--- Runs the loop until nothing is left to do, or patience is over.
-local function run_out(uv)
+function LOOPS.luv.run_out()
+  local uv = require "luv"
   local guard = uv.new_timer()
   guard:start(PATIENCE * 1000, 0, function() uv.stop() end)
   guard:unref()
@@ -80,6 +92,38 @@ local function run_out(uv)
   guard:close()
   uv.run "nowait"
 end
+
+local function host()
+  LOOPS.host.loop = LOOPS.host.loop or require "dqlite.host".new()
+  return LOOPS.host.loop
+end
+
+function LOOPS.host.run(fn, ...)
+  return require "spec.support.host_driver".run(host(), fn, ...)
+end
+
+function LOOPS.host.run_out()
+  require "spec.support.host_driver".drive(host(), function() return false end, PATIENCE)
+  require "luassert".is_true(host():is_idle())
+end
+
+--- Runs a function where this run's calls wait: for programs of their own.
+-- @return what it returns
+in_loop.run = LOOP.run
+
+--- The loop itself.
+-- @treturn table
+function in_loop.module()
+  return in_loop.name == "host" and host() or require("dqlite.loop." .. in_loop.name)
+end
+
+--- What names the loop as an option.
+-- @treturn string|table
+function in_loop.option()
+  return in_loop.name == "host" and host() or in_loop.name
+end
+
+-- ---- what a file leaves ----
 
 local descriptors -- when the file began
 
@@ -89,7 +133,7 @@ local function leaves_nothing_open()
   local process = require "spec.support.process"
   for _ = 1, 2 do -- what is collected first may hold what is collected then
     collectgarbage()
-    run_out(require "luv")
+    LOOP.run_out()
   end
   assert.same({}, process.handles())
   assert.equal(descriptors, process.descriptors())
@@ -124,8 +168,8 @@ local function reason_against_live(path)
     return "not one of the " .. PART
   end
   local only = ONLY[path]
-  if only and only[1] ~= in_loop.name then
-    return ("on the %s loop only: %s"):format(only[1], only[2])
+  if only and not only[1]:find(in_loop.name, 1, true) then
+    return ("on these loops only, %s: %s"):format(only[1], only[2])
   end
   local is_long = CLUSTERS[path] or LONG[path]
   if not is_long or in_loop.name == USUAL[LUA] or os.getenv "EVERYWHERE" then return end
@@ -147,17 +191,15 @@ local function load_file(busted, file)
     if not PART then print(("\n%s: %s"):format(file.name, reason)) end
     return
   end
-  local is_in_luv = in_loop.name == "luv" and live_path(file)
-  if is_in_luv then
-    descriptors = require "spec.support.process".descriptors()
-  end
+  local looks = LOOP.run_out and live_path(file)
+  if looks then descriptors = require "spec.support.process".descriptors() end
   file.run()
-  if is_in_luv then
+  if looks then
     busted.executors.it(live_path(file) .. " leaves nothing open", leaves_nothing_open)
   end
 end
 
--- As busted.safe: all of that is inside, for its tracebacks. What dqlite.run
+-- As busted.safe: all of that is inside, for its tracebacks. What the loop
 -- itself raises is then raised by an empty body.
 local function safe_in_loop(busted, safe, descriptor, run, element)
   local ok, status = pcall(in_loop.run, safe, descriptor, run, element)
@@ -195,14 +237,8 @@ local first_luv
 function in_loop.install()
   check_paths()
   first_luv = require "luv"
-  if in_loop.name == "luv" then
-    -- loaded here, these outlive the file that uses them: one loop for all files
-    require "dqlite"
-    first_luv.new_tcp():close() -- the first one opens /dev/null, for good
-    first_luv.run "nowait"
-  else
-    package.loaded.luv = nil
-  end
+  package.loaded.luv = LOOP.load and first_luv or nil
+  if LOOP.load then LOOP.load() end
   local new_busted = require "busted.core"
   package.loaded["busted.core"] = function() return wrap(new_busted()) end
 end

@@ -18,6 +18,7 @@ local uv = require "luv"
 
 local live = {
   loop = in_loop.name, -- that every call waits in
+  is_concurrent = in_loop.is_concurrent, -- do others run meanwhile?
 }
 
 local now = core.now
@@ -226,7 +227,7 @@ function live.with_silent_server(use)
   local ok, err = pcall(use, ("127.0.0.1:%d"):format(port))
   listener:close()
   -- luv crashes at the end of a program where the loop has no turn after that
-  if live.loop == "blocking" then uv.run "nowait" end
+  if live.loop ~= "luv" then uv.run "nowait" end
   if not ok then error(err, 0) end
 end
 

@@ -13,6 +13,9 @@ end
 if loop == "luv" then
   require "luv"
   dqlite.run(select_all)
+elseif loop == "host" then
+  loop = dqlite.host.new()
+  require "spec.support.host_driver".run(loop, select_all)
 else
   select_all()
 end

@@ -28,7 +28,7 @@ function blocking.refusal()
     return "a blocking call would freeze the luv loop that is running: connect and call inside"
       .. " of dqlite.spawn(fn), or with loop = \"luv\""
   end
-  if current.loop then
+  if current.get() then
     return "a blocking call would freeze the program whose loop takes a step: leave out the option"
       .. " 'loop', or give it the loop of dqlite.host"
   end

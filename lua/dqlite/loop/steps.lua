@@ -198,10 +198,11 @@ end
 function Steps.step(self, fds, n)
   check_process(self)
   if self.stepping then errors.misuse("a step inside of a step: the host takes it") end
-  local before = current.loop
-  self.stepping, current.loop = true, self.loop
+  self.stepping = true
+  local before = current.set(self.loop)
   local ok, err = pcall(advance, self, fds, n)
-  self.stepping, current.loop = false, before
+  self.stepping = false
+  current.set(before)
   if not ok then error(err, 0) end
   return not self:is_idle()
 end
