@@ -4,7 +4,7 @@ local harness = require "spec.oom.harness"
 local oom = require "oom"
 
 local FILES = { "cluster", "connection", "pool", "rows", "statement", "many", "transaction",
-  "values", "session", "socket", "store", "wire", "core", "luasql" }
+  "values", "session", "socket", "host", "store", "wire", "core", "luasql" }
 
 local SHOWN = 20 -- problems of a file
 

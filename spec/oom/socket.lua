@@ -4,37 +4,11 @@ local calls = require "spec.oom.calls"
 local core = require "dqlite.core"
 local dqlite = require "dqlite"
 local oom = require "oom"
+local new_server = require "spec.oom.peered"
 local peers = require "oom.peer"
 local simulated = require "spec.support.simulated"
 
 local INSERT = "INSERT INTO t VALUES (?)"
-
--- ---- the server's side ----
-
-local Server = {}
-Server.__index = Server
-
-local function new_server()
-  local peer, address = peers.listen()
-  local server = simulated.server()
-  server.address = address
-  server.answers.LEADER = { assert(require("dqlite.wire").encode("SERVER",
-    { id = 1, address = address })) }
-  return setmetatable({ peer = peer, address = address, server = server, stream = nil }, Server)
-end
-
--- Answers what has come in.
-function Server:answer()
-  if self.peer:accept() then self.stream = self.server.loop.connect() end
-  if not self.stream then return end
-  local bytes = self.peer:read()
-  if bytes == "" then return end
-  self.stream:send({ take = function() return bytes end })
-  local out = table.concat(self.stream.incoming)
-  self.stream.incoming = {}
-  self.stream.taken = self.stream.queued
-  self.peer:write(out)
-end
 
 -- ---- the blocking loop, which lets the server answer before it waits ----
 

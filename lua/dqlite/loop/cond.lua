@@ -5,12 +5,13 @@
 local Cond = {}
 Cond.__index = Cond
 
-local function pop(self)
-  local i = self.first
-  if i > self.last then return nil end
-  local wait = self.queue[i]
-  self.queue[i], self.first = nil, i + 1
-  return wait
+-- Who has waited longest; coroutines that are dead have left.
+local function first_of(self)
+  while self.first <= self.last do
+    local wait = self.queue[self.first]
+    if self.waits.is_parked(wait) then return wait end
+    self.queue[self.first], self.first = nil, self.first + 1
+  end
 end
 
 local function leave(wait)
@@ -33,14 +34,14 @@ end
 
 --- Lets one coroutine go on, by and by; without any, the next that waits.
 function Cond:signal()
-  local wait = pop(self)
-  while wait and not self.waits.is_parked(wait) do wait = pop(self) end
+  local wait = first_of(self)
   if not wait then
     self.signalled = true
     return
   end
+  self.waits.later(wake_signalled, wait) -- nothing has changed where that lacks memory
+  self.queue[self.first], self.first = nil, self.first + 1
   wait.signalled = true
-  self.waits.later(wake_signalled, wait)
 end
 
 --- Does anybody wait?

@@ -234,15 +234,13 @@ end
 -- ---- making them ----
 
 -- Can a coroutine yield inside of pcall? Not in Lua 5.1.
-local function can_yield()
-  return coroutine.wrap(function() return pcall(coroutine.yield, true) end)()
-end
+local can_yield = coroutine.wrap(function() return pcall(coroutine.yield, true) end)()
 
 --- Makes what a loop needs.
 -- @tparam table loop the loop that is current while it takes a step
 -- @treturn table the functions above, for this one
 function steps.new(loop)
-  if not can_yield() then
+  if not can_yield then
     errors.misuse("the loop of a host needs LuaJIT, or Lua 5.2 or later")
   end
   local self, bound = setmetatable({
