@@ -2,12 +2,12 @@
 -- it, and where an error goes that nobody is there to get.
 -- @module dqlite.loop.parking
 
+local coroutines = require "dqlite.loop.coroutines"
 local errors = require "dqlite.error"
 
 local parking = {}
 
-local yield, resume = coroutine.yield, coroutine.resume
-local is_yieldable = rawget(coroutine, "isyieldable") -- not in Lua 5.1 and 5.2
+local yield, resume = coroutines.yield, coroutine.resume
 
 parking.OVER = "the deadline has passed"
 
@@ -73,34 +73,19 @@ end
 local UNDER_C = "nothing can wait here: a function that C code calls (of table.sort or"
   .. " string.gsub, a module while require loads it, a finalizer); do it before, or after"
 
---- Why nobody can wait here, in words; nil where it is possible. Lua 5.2 does not tell
--- all of it beforehand.
+--- Why nobody can wait here, in words; nil where it is possible.
 -- @tparam string in_main what to do in place of a wait outside of any coroutine
 function parking.refusal(in_main)
-  if is_yieldable and is_yieldable() then return nil end
+  if coroutines.is_yieldable() then return nil end
   local thread, is_main = coroutine.running()
   if not thread or is_main then return in_main end
-  if not is_yieldable then return nil end
   return UNDER_C
-end
-
-local NOWHERE = {} -- in place of a resume
-
-local function resumed(ok, ...)
-  if ok then return ... end
-  return NOWHERE
-end
-
--- Lua 5.2 knows when it is too late only.
-if not is_yieldable then
-  local try = yield
-  function yield(value) return resumed(pcall(try, value)) end
 end
 
 --- Why a wait was broken off, in words.
 -- @param whose what the coroutine was resumed with, which is not ours
 function parking.reason_of(whose)
-  return whose == NOWHERE and UNDER_C or parking.FOREIGN
+  return whose == coroutines.REFUSED and UNDER_C or parking.FOREIGN
 end
 
 -- ---- waits that end with their coroutine ----

@@ -7,6 +7,7 @@
 -- @module dqlite.loop.steps
 
 local core = require "dqlite.core"
+local coroutines = require "dqlite.loop.coroutines"
 local current = require "dqlite.loop.current"
 local errors = require "dqlite.error"
 local new_deadlines = require "dqlite.loop.deadlines"
@@ -233,14 +234,11 @@ end
 
 -- ---- making them ----
 
--- Can a coroutine yield inside of pcall? Not in Lua 5.1.
-local can_yield = coroutine.wrap(function() return pcall(coroutine.yield, true) end)()
-
 --- Makes what a loop needs.
 -- @tparam table loop the loop that is current while it takes a step
 -- @treturn table the functions above, for this one
 function steps.new(loop)
-  if not can_yield then
+  if not coroutines.yields_in_pcall then
     errors.misuse("the loop of a host needs LuaJIT, or Lua 5.2 or later")
   end
   local self, bound = setmetatable({

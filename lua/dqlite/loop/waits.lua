@@ -10,6 +10,7 @@
 -- @module dqlite.loop.waits
 
 local core = require "dqlite.core"
+local coroutines = require "dqlite.loop.coroutines"
 local inherited = require "dqlite.loop.inherited"
 local new_deadlines = require "dqlite.loop.deadlines"
 local parking = require "dqlite.loop.parking"
@@ -21,8 +22,8 @@ local waits = {
   protect = parking.protect,
 }
 
-local running, yield = coroutine.running, coroutine.yield
-local is_yieldable = rawget(coroutine, "isyieldable") -- not in Lua 5.1 and 5.2
+local running, yield = coroutine.running, coroutines.yield
+local is_yieldable = coroutines.is_yieldable
 
 local LONGEST = 86400 * 1000 -- ms that the timer is set for, at most
 
@@ -168,7 +169,7 @@ waits.new = new
 -- @return what `wake` was given; or nil, "timeout" and a reason; or nil, "misuse"
 -- and a reason, when something else than the loop resumed the coroutine
 function waits.park(wait, deadline)
-  local refused = process ~= core.forks() or is_yieldable and not is_yieldable()
+  local refused = process ~= core.forks() or not is_yieldable()
   if refused then return nil, "misuse", waits.refusal() end
   if wait.thread then clear(wait) end -- one that is dead
   wait.thread = running()
@@ -185,7 +186,7 @@ function waits.park(wait, deadline)
   end
   if whose == OURS then return first, second, third end
   clear(wait)
-  return nil, "misuse", parking.FOREIGN
+  return nil, "misuse", parking.reason_of(whose)
 end
 
 --- Does a coroutine wait here? One that is dead does not.
@@ -332,7 +333,6 @@ end
 --- Why nobody may wait here, in words; nil where it may.
 function waits.refusal()
   if process ~= core.forks() then return inherited.REFUSAL end
-  if is_yieldable and is_yieldable() then return nil end
   return parking.refusal(IN_MAIN)
 end
 
