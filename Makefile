@@ -33,6 +33,8 @@ DQLITE_CFLAGS := $(shell $(PKG_CONFIG) --cflags dqlite 2>/dev/null)
 endif
 DQLITE_LIBS ?= -ldqlite
 
+lua_libs = $(shell $(PKG_CONFIG) --libs $(LUA))
+
 # What is ours --------------------------------------------------------------
 
 MAKEFLAGS += --no-print-directory
@@ -108,6 +110,68 @@ $(out)/compile: FORCE
 	@mkdir -p $(@D)
 	@echo '$(compile)' | cmp -s - $@ || echo '$(compile)' >$@
 
+# For programs in C that host Lua: the Lua files as text, and of all objects two,
+# which define what src/host/luadqlite.h documents and nothing else.
+## make static     build/<lua>/libluadqlite.a and luadqlite.h, for programs in C
+##                 that host Lua; AR, LD and OBJCOPY are the compiler's own
+.PHONY: static
+static: $(out)/libluadqlite.a $(out)/luadqlite.h
+tool = $(if $(filter default undefined,$(origin $(1))),$(shell $(CC) -print-prog-name=$(2)),$($(1)))
+embedded_node := $(wildcard lua/dqlite/node.lua lua/dqlite/node/*.lua)
+embedded_client := $(filter-out $(embedded_node),$(wildcard lua/dqlite/*.lua lua/dqlite/*/*.lua))
+exports_client := luadqlite_preload luaopen_dqlite_core
+exports_node := luadqlite_preload_node luaopen_dqlite_node_core
+# ld -r makes nothing of what -flto leaves.
+host_obj := $(out)/$(if $(findstring -flto,$(CC) $(CPPFLAGS) $(CFLAGS)),no-lto,obj)
+host_objects = $(patsubst src/%.c,$(host_obj)/%.o,$(wildcard $(1)) src/host/embedded.c \
+  src/host/$(2).c src/host/$(2)_text.c)
+
+$(out)/host/luadqlite_client.o: $(call host_objects,src/core/*.c src/lua/*.c,client)
+$(out)/host/luadqlite_node.o: $(call host_objects,src/node/*.c,node)
+$(out)/host/luadqlite_%.o:
+	@mkdir -p $(@D)
+	$(call say,link $@)
+	$(quiet)$(call tool,LD,ld) -r -o $@.all $^
+	$(quiet)$(call tool,OBJCOPY,objcopy) $(exports_$*:%=--keep-global-symbol=%) $@.all $@
+	@rm $@.all
+
+$(out)/libluadqlite.a: $(out)/host/luadqlite_client.o $(if $(has_dqlite),$(out)/host/luadqlite_node.o)
+	$(call say,archive $@)
+	@rm -f $@
+	$(quiet)$(call tool,AR,ar) rcs $@ $^
+
+$(out)/luadqlite.h: src/host/luadqlite.h
+	@mkdir -p $(@D)
+	@cp $< $@
+
+$(out)/no-lto/%.o: src/%.c $(out)/compile
+	@mkdir -p $(@D)
+	$(call say,compile $< for $(LUA))
+	$(quiet)$(compile) -fno-lto -MMD -MP -c -o $@ $<
+
+$(host_obj)/host/%_text.o: $(BUILD)/host/%_text.c $(out)/compile
+	@mkdir -p $(@D)
+	$(call say,compile $< for $(LUA))
+	$(quiet)$(compile) -fno-lto -MMD -MP -c -o $@ $<
+
+# Follows when a file is added or gone, too.
+$(BUILD)/host/client_text.c: $(embedded_client)
+$(BUILD)/host/node_text.c: $(embedded_node)
+$(BUILD)/host/%_text.c: src/host/embed.awk $(BUILD)/host/%.list
+	$(quiet)LC_ALL=C awk -v list=dqh_$* -f $< $(embedded_$*) >$@.new
+	@mv $@.new $@
+
+$(BUILD)/host/%.list: FORCE
+	@mkdir -p $(@D)
+	@echo '$(embedded_$*)' | cmp -s - $@ || echo '$(embedded_$*)' >$@
+
+# A program with the archive in it, and with its texts again.
+$(out)/spec/host/preload_test: spec/host/preload_test.c spec/core/support/check.c spec/oom/alloc.c \
+    $(host_obj)/host/client_text.o $(host_obj)/host/node_text.o $(out)/libluadqlite.a $(out)/luadqlite.h
+	@mkdir -p $(@D)
+	$(call say,link $@)
+	$(quiet)$(compile) -I$(out) -Ispec -Ispec/core -o $@ $(filter %.c %.o %.a,$^) $(lua_libs) -lm
+
 # What specs need of C, as modules that lua_cpath finds.
 $(out)/spec/support/%.so: spec/support/%.c $(out)/compile
 	@mkdir -p $(@D)
@@ -163,7 +227,7 @@ $(oom)/compile: FORCE
 $(oom)/host: $(patsubst %.c,$(oom)/%.o,\
     $(wildcard src/core/*.c src/lua/*.c spec/oom/*.c))
 	$(call say,link $@)
-	$(quiet)$(oom_compile) -o $@ $^ $(shell $(PKG_CONFIG) --libs $(LUA))
+	$(quiet)$(oom_compile) -o $@ $^ $(lua_libs)
 
 # SQLite itself, for the scanner to agree with.
 $(BUILD)/sanitize/spec/core/sqlite_test: LDLIBS += -lsqlite3
@@ -490,8 +554,8 @@ lint:
 ## make layers     the rules of which file may use what
 layers:
 	@$(SETUP) build test lint
-	@$(MAKE) LUA=lua5.4 all
-	@$(MAKE) LUA=luajit all
+	@$(MAKE) LUA=lua5.4 all static
+	@$(MAKE) LUA=luajit all static
 	@$(support)/check_layers.sh $(BUILD)
 
 ## make examples   run the examples and look at what they print

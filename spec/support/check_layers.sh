@@ -50,10 +50,46 @@ defines() {
   shift 2
   [ $# -gt 0 ] || echo "no file to look at"
   for file in "$@"; do
-    names=$(nm "$option" --defined-only "$file" | awk '{ print $3 }')
+    names=$(nm "$option" --defined-only "$file" | awk 'NF == 3 { print $3 }')
     [ -n "$names" ] || echo "$file: no symbol"
     grep -vE -- "$pattern" <<<"$names" | sed "s|^|$file: |"
   done
+}
+
+# lacks FILE NAME...: those of the global symbols that it does not define
+lacks() {
+  local file=$1 name names
+  shift
+  names=$(nm -g --defined-only "$file" | awk 'NF == 3 { print $3 }')
+  for name in "$@"; do
+    grep -qxF -- "$name" <<<"$names" || echo "$file: no $name"
+  done
+}
+
+# wants PATTERN FILE MEMBER...: what these members of an archive leave to others, and matches
+wants() {
+  local pattern=$1 file=$2
+  shift 2
+  file=$(realpath "$file")
+  (cd "$cache" && ar x "$file" "$@") || { echo "no member $*"; return; }
+  nm -u "${@/#/$cache/}" | grep -E -- "$pattern"
+}
+
+# clashes LUA FILE: global symbols of the archive FILE that another library defines
+# which a program with all of it, with a node and with luv is linked to
+clashes() {
+  local program=$cache/program library names
+  echo 'int main(void) { return 0; }' >"$program.c"
+  gcc "$program.c" -Wl,--whole-archive "$2" -Wl,--no-whole-archive -Wl,--no-as-needed \
+    -ldqlite -lraft -luv -lsqlite3 $(pkg-config --libs "$1") -ldl -o "$program" || return
+  names=$(nm -g --defined-only "$2" | awk 'NF == 3 { print $3 }')
+  ldd "$program" | awk '$3 ~ "^/" && $3 !~ "/libc\\." { print $3 }' >"$program.libraries"
+  [ "$(grep -cE '/lib(dqlite|raft|uv|sqlite3|lua)' "$program.libraries")" -ge 5 ] ||
+    echo "not linked to all of them"
+  while read -r library; do
+    nm -D --defined-only "$library" | awk -v f="$library" 'NF == 3 { print $3 }' | sed 's/@.*//' |
+      grep -xF -- "$names" | sed "s|^|$library: |"
+  done <"$program.libraries"
 }
 
 # rule TITLE COMMAND...: holds when the command prints nothing
@@ -94,7 +130,11 @@ rule 'src/core never aborts, never prints' \
 rule 'global names of src/core begin with dqc_' \
   defines '^dqc_' -g "$build"/*/obj/core/*.o
 rule 'libdqlite is known to src/node alone' \
-  uses "$include(.*/)?dqlite\.h" src/{core,lua}/*.[ch]
+  uses "$include(.*/)?dqlite\.h" src/{core,lua,host}/*.[ch]
+rule 'src/host knows itself, lua/compat.h and the C library alone' \
+  uses "$include(?!host/|lua/compat\.h|\w+\.h>)" src/host/*.[ch]
+rule 'luadqlite.h includes nothing' \
+  uses "$include" src/host/luadqlite.h
 rule 'lua/dqlite/loop requires only dqlite.core, dqlite.error and itself' \
   uses 'require\W*dqlite\b(?!\.(core|error|loop\.\w+)\b(?![.\w]))' \
   lua/dqlite/loop/**/*.lua
@@ -105,6 +145,17 @@ rule 'nginx is known to its loop, leaders.lua, tls.lua and node/nginx.lua alone'
   uses '^[^"]*\bngx\.' "${without_nginx[@]}"
 rule 'shared objects export luaopen_* alone' \
   defines '^luaopen_' -D "$build"/*/dqlite/*.so
+documented=$(strip src/host/luadqlite.h; grep -oE '\w+\(' "$cache/src/host/luadqlite.h" | tr -d '(')
+archives=("$build"/{lua5.4,luajit}/libluadqlite.a)
+rule 'libluadqlite.a defines what luadqlite.h documents, and nothing else' \
+  defines "^(${documented//$'\n'/|})\$" -g "${archives[@]}"
+for lua in lua5.4 luajit; do
+  archive=$build/$lua/libluadqlite.a
+  rule "libluadqlite.a defines all of it, $lua" lacks "$archive" $documented
+  rule "only its node needs libdqlite, $lua" \
+    wants '\b(dqlite|sqlite3|uv|raft)_' "$archive" luadqlite_client.o
+  rule "it clashes with no library of a node or of Lua, $lua" clashes "$lua" "$archive"
+done
 
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]
