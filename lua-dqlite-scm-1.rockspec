@@ -127,6 +127,7 @@ build = {
       sources = {
         "src/core/addr.c",
         "src/core/buf.c",
+        "src/core/cause.c",
         "src/core/file.c",
         "src/core/fork.c",
         "src/core/frame.c",

@@ -7,7 +7,7 @@
 #include "core/status.h"
 
 static unsigned forks;
-static int watched; /* several threads may have Lua states of their own */
+static int watched;
 
 /* A child begins with one thread, so nobody reads this meanwhile. */
 static void count(void)
@@ -15,12 +15,14 @@ static void count(void)
   forks++;
 }
 
+/* Threads that come here at once count a fork more than once, which does no harm.
+ * A lock might be held for ever in a child. */
 int dqc_fork_watch(void)
 {
-  if (__atomic_exchange_n(&watched, 1, __ATOMIC_ACQ_REL)) return DQC_DONE;
-  if (pthread_atfork(NULL, NULL, count) == 0) return DQC_DONE;
-  __atomic_store_n(&watched, 0, __ATOMIC_RELEASE);
-  return DQC_ENOMEM;
+  if (__atomic_load_n(&watched, __ATOMIC_ACQUIRE)) return DQC_DONE;
+  if (pthread_atfork(NULL, NULL, count)) return DQC_ENOMEM;
+  __atomic_store_n(&watched, 1, __ATOMIC_RELEASE);
+  return DQC_DONE;
 }
 
 unsigned dqc_fork_count(void)

@@ -9,8 +9,8 @@
  * forgets the handler when it unloads the object that this is in. */
 int dqc_fork_watch(void);
 
-/* How many forks lie between this process and the one that began to count. A
- * child of vfork or of the bare system call is not noticed. */
+/* How many forks lie between this process and the one that began to count, or a
+ * larger number where several threads of that began at once. A child of vfork or of the bare system call is not noticed. */
 unsigned dqc_fork_count(void);
 
 #pragma GCC visibility pop

@@ -365,7 +365,7 @@ int dqc_sock_lookup(const char *host, struct dqc_ip *ips, size_t max,
   hints.ai_socktype = SOCK_STREAM;
   int rc = getaddrinfo(host, NULL, &hints, &list);
   if (rc) {
-    *reason = rc == EAI_SYSTEM ? strerror(errno) : gai_strerror(rc);
+    *reason = rc == EAI_SYSTEM ? NULL : gai_strerror(rc);
     return DQC_EOS;
   }
   for (struct addrinfo *a = list; a && *count < max; a = a->ai_next) {

@@ -89,7 +89,8 @@ int dqc_fds_is_ready(const struct pollfd *fds, size_t i);
 int dqc_sock_alive(struct dqc_sock *sock);
 
 /* The numeric addresses of a host name, in the resolver's order. Blocks.
- * DQC_DONE with 1 <= *count <= max, or DQC_EOS with *reason in words. */
+ * DQC_DONE with 1 <= *count <= max, or DQC_EOS with *reason in words, or
+ * NULL with errno. */
 int dqc_sock_lookup(const char *host, struct dqc_ip *ips, size_t max,
                     size_t *count, const char **reason);
 

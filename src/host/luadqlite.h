@@ -11,7 +11,7 @@
  * luadqlite_preload_node is called:
  *
  *     cc app.c -lluadqlite -llua5.4 -lm
- *     cc app.c -lluadqlite -ldqlite -ldl -llua5.4 -lm       (with a node)
+ *     cc app.c -lluadqlite -ldqlite -lsqlite3 -ldl -llua5.4 -lm   (with a node)
  *
  * The archive is made for one Lua (`make static LUA=lua5.4`) and fits no other,
  * but that LuaJIT and Lua 5.1 may use each other's. It is C without -fexceptions:

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/cause.h"
 #include "core/file.h"
 #include "core/random.h"
 #include "core/status.h"
@@ -31,9 +32,10 @@ static int push_failure(lua_State *L, int rc, int cause)
 {
   if (rc == DQC_ENOMEM) return luaL_error(L, "not enough memory");
   const char *kind = cause == ENOENT ? "missing" : "system";
+  struct dqc_cause room;
   lua_pushnil(L);
   lua_pushstring(L, rc == DQC_EOS ? kind : "value");
-  lua_pushstring(L, rc == DQC_EOS ? strerror(cause)
+  lua_pushstring(L, rc == DQC_EOS ? dqc_cause_text(&room, cause)
                                   : "it is a link, or no regular file");
   return 3;
 }

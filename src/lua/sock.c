@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "core/cause.h"
 #include "core/sock.h"
 #include "core/status.h"
 #include "lua/bytes.h"
@@ -41,9 +42,10 @@ static int push_bool(lua_State *L, int value)
 static int push_error(lua_State *L, int rc)
 {
   int cause = errno;
+  struct dqc_cause room;
   const char *reason = "the server closed the connection";
   if (rc == DQC_EVALUE) reason = "the host is not a number";
-  if (rc == DQC_EOS) reason = strerror(cause);
+  if (rc == DQC_EOS) reason = dqc_cause_text(&room, cause);
   return dql_push_failure(L, rc, reason);
 }
 
@@ -315,6 +317,8 @@ static int lookup(lua_State *L)
   const char *reason;
   const char *host = luaL_checkstring(L, 1);
   if (dqc_sock_lookup(host, ips, ADDRESSES_MAX, &count, &reason)) {
+    struct dqc_cause room;
+    if (!reason) reason = dqc_cause_text(&room, errno);
     lua_pushnil(L);
     lua_pushstring(L, reason);
     return 2;
@@ -337,9 +341,10 @@ static int unused_port(lua_State *L)
   int rc = dqc_sock_unused_port(ip, &port);
   if (rc) {
     int cause = errno;
+    struct dqc_cause room;
     lua_pushnil(L);
     lua_pushstring(L, rc == DQC_EVALUE ? "the host is not a number"
-                                       : strerror(cause));
+                                       : dqc_cause_text(&room, cause));
     lua_pushboolean(L, rc == DQC_EOS && cause == EADDRINUSE);
     return 3;
   }

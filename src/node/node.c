@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -56,8 +57,10 @@ static int done(lua_State *L)
 
 static int failed_os(lua_State *L, const char *what, int error)
 {
+  char text[128]; /* strerror's may be another thread's */
+  if (strerror_r(error, text, sizeof text) != 0) *text = '\0';
   lua_pushnil(L);
-  lua_pushfstring(L, "%s: %s", what, strerror(error));
+  lua_pushfstring(L, "%s: %s", what, text);
   return 2;
 }
 
@@ -152,13 +155,18 @@ static void forget_vfs(sqlite3_vfs *first, sqlite3_vfs *second)
   sqlite3_mutex_leave(mutex);
 }
 
+/* For several threads: what is second must not be another one's. */
+static pthread_mutex_t creating = PTHREAD_MUTEX_INITIALIZER;
+
 static int create(uint64_t id, const char *address, const char *dir,
                   dqlite_node **node)
 {
+  pthread_mutex_lock(&creating);
   sqlite3_vfs *first = sqlite3_vfs_find(NULL);
   sqlite3_vfs *second = first ? first->pNext : NULL;
   int code = dqlite_node_create(id, address, dir, node);
   if (code) forget_vfs(first, second);
+  pthread_mutex_unlock(&creating);
   return code;
 }
 
