@@ -80,6 +80,7 @@ build = {
     ["dqlite.metrics"] = "lua/dqlite/metrics.lua",
     ["dqlite.multiplex"] = "lua/dqlite/multiplex.lua",
     ["dqlite.must"] = "lua/dqlite/must.lua",
+    ["dqlite.native"] = "lua/dqlite/native.lua",
     ["dqlite.node_calls"] = "lua/dqlite/node_calls.lua",
     ["dqlite.once"] = "lua/dqlite/once.lua",
     ["dqlite.open"] = "lua/dqlite/open.lua",

@@ -6,8 +6,10 @@
 --
 -- @module dqlite
 
+local native = require "dqlite.native"
+native.load "dqlite.core" -- before the others ask for it
+
 local clusters = require "dqlite.cluster"
-local core = require "dqlite.core"
 local policy = require "dqlite.policy"
 local retry = require "dqlite.retry"
 local session = require "dqlite.session"
@@ -17,7 +19,7 @@ local values = require "dqlite.values"
 local wire = require "dqlite.wire"
 
 local dqlite = {
-  _VERSION = "0.1.0",
+  _VERSION = native.VERSION,
   null = values.null,
   blob = values.blob,
   real = values.real,
@@ -29,9 +31,6 @@ local dqlite = {
   store = store,
   wire = wire,
 }
-
-assert(core._VERSION == dqlite._VERSION,
-  "dqlite: the C module and the Lua files are of different versions")
 
 --- Connects to the leader of a cluster and opens a database: whichever node is
 -- given, the leader is looked for until the deadline. To a node that leads, that

@@ -27,11 +27,13 @@
 --
 -- @module dqlite.node
 
+local native = require "dqlite.native"
+local core = native.load "dqlite.core"
+local node_core = native.load "dqlite.node_core"
+
 local address = require "dqlite.node.address"
-local core = require "dqlite.core"
 local errors = require "dqlite.error"
 local library = require "dqlite.node.library"
-local node_core = require "dqlite.node_core"
 local options = require "dqlite.node.options"
 local process = require "dqlite.process"
 

@@ -9,6 +9,8 @@
 -- that was not answered or was finalized.
 -- @module dqlite.session
 
+require "dqlite.native".load "dqlite.core" -- before the others ask for it
+
 local errors = require "dqlite.error"
 local links = require "dqlite.link"
 local loops = require "dqlite.loops"

@@ -6,7 +6,7 @@
 -- row are lists with `n` and `types`; NULL is dqlite.null.
 -- @module dqlite.wire
 
-local core = require "dqlite.core"
+local core = require "dqlite.native".load "dqlite.core"
 local errors = require "dqlite.error"
 
 local wire = {}

@@ -15,7 +15,7 @@
 -- `err` is a string of one line. What to do about it tells `last_error`.
 -- @module resty.dqlite
 
-local core = require "dqlite.core"
+local core = require "dqlite.native".load "dqlite.core"
 local deferred = require "dqlite.deferred"
 local dqlite = require "dqlite"
 local errors = require "dqlite.error"

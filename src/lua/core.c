@@ -8,9 +8,8 @@
 #include "lua/session.h"
 #include "lua/sock.h"
 #include "lua/value.h"
+#include "lua/version.h"
 #include "lua/wire.h"
-
-#define VERSION "0.1.0"
 
 DQL_EXPORT int luaopen_dqlite_core(lua_State *L);
 
@@ -26,7 +25,7 @@ int luaopen_dqlite_core(lua_State *L)
 {
   if (dqc_fork_watch()) return luaL_error(L, "not enough memory");
   lua_newtable(L);
-  lua_pushliteral(L, VERSION);
+  lua_pushliteral(L, DQL_VERSION);
   lua_setfield(L, -2, "_VERSION");
   lua_pushboolean(L, DQL_INTEGERS);
   lua_setfield(L, -2, "integers");

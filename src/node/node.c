@@ -24,6 +24,7 @@
 #include <dqlite.h>
 
 #include "lua/compat.h"
+#include "lua/version.h"
 #include "node/setting.h"
 
 static const char NODE_TYPE[] = "dqlite.node_core";
@@ -411,6 +412,8 @@ DQL_EXPORT int luaopen_dqlite_node_core(lua_State *L)
   dql_newclass(L, NODE_TYPE, metamethods, methods);
   lua_pop(L, 1);
   lua_newtable(L);
+  lua_pushliteral(L, DQL_VERSION);
+  lua_setfield(L, -2, "_VERSION");
   dql_setfuncs(L, functions);
   return 1;
 }
