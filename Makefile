@@ -82,12 +82,17 @@ check := $(support)/check.sh
 .PHONY: all client node
 all: $(libraries:%=$(out)/dqlite/%.so)
 ifndef has_dqlite
-	@echo "no dqlite.h: built without the embedded node (dqlite.node)"
+	@echo "no dqlite.h (Debian: libdqlite-dev): built without the embedded node"
 endif
 
 ## make client     only the client; make node: only the embedded node
 client: $(out)/dqlite/core.so
+ifdef has_dqlite
 node: $(out)/dqlite/node_core.so
+else
+node:
+	@echo "no dqlite.h (Debian: libdqlite-dev): set DQLITE_CFLAGS" >&2; exit 1
+endif
 
 $(out)/dqlite/core.so: $(call objects,src/core/*.c src/lua/*.c)
 $(out)/dqlite/node_core.so: $(call objects,src/node/*.c)
@@ -573,9 +578,7 @@ format:
 # Installing ------------------------------------------------------------------
 
 .PHONY: install uninstall doc clean help
-node_modules := lua/dqlite/node% lua/dqlite/app%
-modules := $(filter-out $(if $(has_dqlite),,$(node_modules)),\
-  $(shell find lua -name '*.lua'))
+modules := $(shell find lua -name '*.lua')
 lua_dir := $(DESTDIR)$(LUA_LMOD)
 c_dir := $(DESTDIR)$(LUA_CMOD)/dqlite
 

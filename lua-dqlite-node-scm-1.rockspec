@@ -7,9 +7,9 @@ source = {
 description = {
   summary = "An embedded dqlite node",
   detailed = [[
-The server side of dqlite (SQLite replicated by Raft) inside a Lua process.
-Needs libdqlite 1.11.1 or newer (Debian: libdqlite-dev). Linux only, as
-libdqlite is. The client is the rock lua-dqlite.]],
+The server side of dqlite (SQLite replicated by Raft) inside a Lua process: the
+C part of `dqlite.node`, whose Lua files are in the rock lua-dqlite. Needs
+libdqlite 1.11.1 or newer (Debian: libdqlite-dev). Linux only, as libdqlite is.]],
   homepage = "https://github.com/lua-dqlite/lua-dqlite",
   license = "MIT",
 }
@@ -18,22 +18,23 @@ dependencies = {
   "lua >= 5.1, < 5.5",
   "lua-dqlite",
 }
+-- Sets DQLITE_DIR, DQLITE_INCDIR and DQLITE_LIBDIR. Whether libdqlite is there is
+-- seen when it is used, which says what to install; luarocks would not.
 external_dependencies = {
-  DQLITE = { header = "dqlite.h", library = "dqlite" },
+  DQLITE = {},
 }
 build = {
-  type = "builtin",
-  modules = {
-    ["dqlite.node"] = "lua/dqlite/node.lua",
-    ["dqlite.node.address"] = "lua/dqlite/node/address.lua",
-    ["dqlite.node.library"] = "lua/dqlite/node/library.lua",
-    ["dqlite.node.nginx"] = "lua/dqlite/node/nginx.lua",
-    ["dqlite.node.options"] = "lua/dqlite/node/options.lua",
-    ["dqlite.node_core"] = {
-      sources = { "src/node/node.c", "src/node/setting.c" },
-      libraries = { "dqlite", "dl" },
-      incdirs = { "src", "$(DQLITE_INCDIR)" },
-      libdirs = { "$(DQLITE_LIBDIR)" },
-    },
+  type = "make",
+  makefile = "src/node/rock.mk",
+  build_target = "node",
+  variables = {
+    CFLAGS = "$(CFLAGS)",
+    LIBFLAG = "$(LIBFLAG)",
+    LUA_INCDIR = "$(LUA_INCDIR)",
+    DQLITE_DIR = "$(DQLITE_DIR)",
+    DQLITE_INCDIR = "$(DQLITE_INCDIR)",
+    DQLITE_LIBDIR = "$(DQLITE_LIBDIR)",
+    LIBDIR = "$(LIBDIR)",
+    SOURCES = "src/node/node.c src/node/setting.c",
   },
 }

@@ -8,8 +8,8 @@ description = {
   summary = "A dqlite client",
   detailed = [[
 A client for dqlite (SQLite replicated by Raft) for plain scripts and for
-programs with an event loop. Needs no C library. The embedded node is a rock
-of its own, lua-dqlite-node.]],
+programs with an event loop. Needs no C library. The C part of the embedded
+node, `dqlite.node`, is a rock of its own, lua-dqlite-node.]],
   homepage = "https://github.com/lua-dqlite/lua-dqlite",
   license = "MIT",
 }
@@ -81,6 +81,11 @@ build = {
     ["dqlite.multiplex"] = "lua/dqlite/multiplex.lua",
     ["dqlite.must"] = "lua/dqlite/must.lua",
     ["dqlite.native"] = "lua/dqlite/native.lua",
+    ["dqlite.node"] = "lua/dqlite/node.lua",
+    ["dqlite.node.address"] = "lua/dqlite/node/address.lua",
+    ["dqlite.node.library"] = "lua/dqlite/node/library.lua",
+    ["dqlite.node.nginx"] = "lua/dqlite/node/nginx.lua",
+    ["dqlite.node.options"] = "lua/dqlite/node/options.lua",
     ["dqlite.node_calls"] = "lua/dqlite/node_calls.lua",
     ["dqlite.once"] = "lua/dqlite/once.lua",
     ["dqlite.open"] = "lua/dqlite/open.lua",

@@ -35,11 +35,16 @@ local function read_module(rockspec, name, value)
   name_file(rockspec, value)
 end
 
+-- A rock of the type "make" hands its sources over.
 local function read_rockspec(path)
   local rock = {}
   assert(loadfile(path, "t", rock))()
-  for name, value in pairs(rock.build.modules) do
+  for name, value in pairs(rock.build.modules or {}) do
     read_module(path, name, value)
+  end
+  local made = rock.build.variables or { SOURCES = "" }
+  for source in made.SOURCES:gmatch "%S+" do
+    name_file(path, source)
   end
 end
 
