@@ -23,6 +23,9 @@ $(error LUA=$(LUA) is none of luajit, lua5.4, lua5.3, lua5.2, lua5.1)
 endif
 LUA_LMOD ?= $(PREFIX)/share/lua/$(LUA_VERSION)
 LUA_CMOD ?= $(PREFIX)/lib/lua/$(LUA_VERSION)
+# of the archive, its header and its pkg-config files
+LIBDIR ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include/$(LUA)
 ifndef LUA_INCDIR
 LUA_INCDIR := $(patsubst -I%,%,$(firstword $(filter -I%,$(shell \
   $(PKG_CONFIG) --cflags-only-I $(LUA) 2>/dev/null)) $(wildcard \
@@ -581,19 +584,43 @@ format:
 modules := $(shell find lua -name '*.lua')
 lua_dir := $(DESTDIR)$(LUA_LMOD)
 c_dir := $(DESTDIR)$(LUA_CMOD)/dqlite
+lib_dir := $(DESTDIR)$(LIBDIR)
+include_dir := $(DESTDIR)$(INCLUDEDIR)
+client_pc := $(LUA)-dqlite.pc
+node_pc := $(LUA)-dqlite-node.pc
+pcs := $(client_pc) $(if $(has_dqlite),$(node_pc))
 
-## make install    PREFIX=/usr/local; LUA_LMOD, LUA_CMOD, DESTDIR as usual
-install: all
+## make install    PREFIX=/usr/local; LUA_LMOD, LUA_CMOD, LIBDIR, INCLUDEDIR, DESTDIR
+install: all static $(pcs:%=$(out)/%)
 	for file in $(modules:lua/%=%); do \
 	  $(INSTALL) -D -m 644 "lua/$$file" '$(lua_dir)'/"$$file" || exit; done
-	$(INSTALL) -d '$(c_dir)'
+	$(INSTALL) -d '$(c_dir)' '$(lib_dir)/pkgconfig' '$(include_dir)'
 	$(INSTALL) -m 755 $(libraries:%=$(out)/dqlite/%.so) '$(c_dir)'
+	$(INSTALL) -m 644 $(out)/libluadqlite.a '$(lib_dir)/lib$(LUA)-dqlite.a'
+	$(INSTALL) -m 644 $(out)/luadqlite.h '$(include_dir)'
+	$(INSTALL) -m 644 $(pcs:%=$(out)/%) '$(lib_dir)/pkgconfig'
 
 ## make uninstall  with the same variables
 uninstall:
 	for file in $(modules:lua/%=%); do rm -f '$(lua_dir)'/"$$file"; done
-	for name in $(libraries); do rm -f '$(c_dir)'/"$$name.so"; done
-	-find '$(lua_dir)/dqlite' '$(lua_dir)/resty/dqlite' '$(c_dir)' -depth -type d -empty -delete
+	for name in core node_core; do rm -f '$(c_dir)'/"$$name.so"; done
+	rm -f '$(lib_dir)/lib$(LUA)-dqlite.a' '$(include_dir)/luadqlite.h'
+	for name in $(client_pc) $(node_pc); do rm -f '$(lib_dir)/pkgconfig'/"$$name"; done
+	find '$(lua_dir)/dqlite' '$(lua_dir)/resty/dqlite' '$(c_dir)' -depth -type d -empty -delete \
+	  2>/dev/null || true
+	rmdir '$(lua_dir)/resty' '$(include_dir)' 2>/dev/null || true
+
+# What pkg-config finds: one for the client and one for the client with a node.
+$(out)/$(node_pc): pc_libs = $(DQLITE_LIBS) -ldl
+$(out)/%.pc: src/host/dqlite.pc.in FORCE
+	@mkdir -p $(@D)
+	@sed -e 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(call below_prefix,$(LIBDIR))|' \
+	  -e 's|@INCLUDEDIR@|$(call below_prefix,$(INCLUDEDIR))|; s|@NAME@|$*|; s|@LUA@|$(LUA)|' \
+	  -e 's|@REQUIRES@|$(shell $(PKG_CONFIG) --exists $(LUA) && echo $(LUA))|' \
+	  -e 's|@LIBS@|$(pc_libs) -lm|; s|@VERSION@|$(version)|' $< >$@
+
+below_prefix = $(patsubst $(PREFIX)/%,$${prefix}/%,$(1))
+version = $(shell sed -n 's/.*DQL_VERSION "\(.*\)"/\1/p' src/lua/version.h)
 
 ## make doc        the reference, from the LDoc comments, into build/doc
 doc:
