@@ -580,7 +580,7 @@ format:
 
 # Installing ------------------------------------------------------------------
 
-.PHONY: install uninstall doc clean help
+.PHONY: install uninstall dist doc clean help
 modules := $(shell find lua -name '*.lua')
 lua_dir := $(DESTDIR)$(LUA_LMOD)
 c_dir := $(DESTDIR)$(LUA_CMOD)/dqlite
@@ -621,6 +621,11 @@ $(out)/%.pc: src/host/dqlite.pc.in FORCE
 
 below_prefix = $(patsubst $(PREFIX)/%,$${prefix}/%,$(1))
 version = $(shell sed -n 's/.*DQL_VERSION "\(.*\)"/\1/p' src/lua/version.h)
+
+## make dist       build/lua-dqlite-VERSION.tar.gz: the files that git knows, or
+##                 those that came with such a file
+dist:
+	@$(support)/dist.sh $(BUILD)/lua-dqlite-$(version).tar.gz
 
 ## make doc        the reference, from the LDoc comments, into build/doc
 doc:
