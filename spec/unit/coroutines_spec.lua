@@ -2,6 +2,7 @@
 local core = require "dqlite.core"
 local coroutines = require "dqlite.loop.coroutines"
 local dqlite = require "dqlite"
+local handles = require "spec.support.handles"
 local luas = require "spec.support.luas"
 local raises = require "spec.support.raises"
 local subprocess = require "spec.support.subprocess"
@@ -154,6 +155,45 @@ if luas.waits then
     end
 
     it("cannot be outside of any", function() assert.is_false(coroutines.is_yieldable()) end)
+  end)
+
+  -- What comes between two steps of the program, without any call to the collector.
+  local function in_finalizer(fn)
+    local answer
+    setmetatable({}, { __gc = function() answer = pack(fn()) end })
+    while not answer do local _ = {} end
+    return unpack(answer, 1, answer.n)
+  end
+
+  describe("a yield in a finalizer", function()
+    if rawget(coroutine, "isyieldable") then
+      it("is one that is known beforehand to be impossible", function()
+        assert.equal(rawget(coroutine, "isyieldable"), coroutines.is_yieldable)
+        assert.equal(coroutine.yield, coroutines.yield)
+      end)
+    else
+      it("is refused when it is tried, in Lua 5.2", function()
+        local yielded, _, able, what = run(in_finalizer, function()
+          return coroutines.is_yieldable(), coroutines.yield "lost"
+        end)
+        assert.same({}, yielded)
+        assert.is_true(able)
+        assert.equal(coroutines.REFUSED, what)
+      end)
+
+      it("is a misuse for who waits there, and nothing is left behind", function()
+        local done, kind, reason
+        dqlite.run(function()
+          done, kind, reason = in_finalizer(function()
+            return require "dqlite.loop.luv".sleep(1)
+          end)
+        end)
+        assert.is_nil(done)
+        assert.equal("misuse", kind)
+        assert.matches("a finalizer", reason)
+        handles.verify()
+      end)
+    end
   end)
 else
   describe("in Lua 5.1", function()

@@ -21,6 +21,25 @@ static int forks(lua_State *L)
   return 1;
 }
 
+/* runs_only(set) -> is each function in C that runs in this coroutine, but for
+ * this one, a key of the set? */
+static int runs_only(lua_State *L)
+{
+  lua_Debug frame;
+  int open = 1;
+  luaL_checktype(L, 1, LUA_TTABLE);
+  for (int level = 1; open && lua_getstack(L, level, &frame); level++) {
+    lua_getinfo(L, "f", &frame);
+    if (lua_iscfunction(L, -1)) {
+      lua_rawget(L, 1);
+      open = lua_toboolean(L, -1);
+    }
+    lua_pop(L, 1);
+  }
+  lua_pushboolean(L, open);
+  return 1;
+}
+
 int luaopen_dqlite_core(lua_State *L)
 {
   if (dqc_fork_watch()) return luaL_error(L, "not enough memory");
@@ -31,6 +50,8 @@ int luaopen_dqlite_core(lua_State *L)
   lua_setfield(L, -2, "integers");
   lua_pushcfunction(L, forks);
   lua_setfield(L, -2, "forks");
+  lua_pushcfunction(L, runs_only);
+  lua_setfield(L, -2, "runs_only");
   dql_register_values(L);
   dql_register_list(L);
   dql_register_scan(L);

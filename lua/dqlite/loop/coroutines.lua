@@ -3,6 +3,8 @@
 -- where it cannot (there is no coroutine.isyieldable).
 -- @module dqlite.loop.coroutines
 
+local core = require "dqlite.core"
+
 local coroutines = {}
 
 local create, resume, status = coroutine.create, coroutine.resume, coroutine.status
@@ -23,24 +25,13 @@ coroutines.REFUSED = {}
 -- Functions in C that let those yield which they call.
 local OPEN = { [pcall] = true, [xpcall] = true, [dofile] = true }
 
--- Is there none in C but those, from the caller's caller down?
-local function is_open_below()
-  local level = 3
-  local info = debug.getinfo(level, "Sf")
-  while info and (info.what ~= "C" or OPEN[info.func]) do
-    level = level + 1
-    info = debug.getinfo(level, "Sf")
-  end
-  return not info
-end
-
 --- Can the caller yield? In Lua 5.2 a finalizer, and a handler of xpcall, are taken for
 -- places where it can: see `yield`.
 -- @function is_yieldable
 -- @treturn boolean
 coroutines.is_yieldable = knows_yieldable or function()
   local thread, is_main = running()
-  return thread ~= nil and not is_main and is_open_below()
+  return thread ~= nil and not is_main and core.runs_only(OPEN)
 end
 
 local function unless_refused(ok, ...)
