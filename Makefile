@@ -549,13 +549,14 @@ lua_files := lua spec bench examples .luacheckrc .busted config.ld
 rockspecs := $(wildcard *.rockspec)
 c_files := $(shell find src bench spec -name '*.[ch]' 2>/dev/null)
 
-## make lint       luacheck, clang-format, clang's warnings, the rockspecs
+## make lint       luacheck, clang-format, clang's warnings, the reference, the rockspecs
 lint:
 	@$(SETUP) build test lint
 	@$(suites) 'luacheck=$(check) luacheck -q $(lua_files)' \
 	  'clang-format=$(check) clang-format --dry-run -Werror $(c_files)' \
 	  $(foreach l,lua5.4 luajit,'clang, $l=$(check) \
 	    $(MAKE) -k CC=clang BUILD=$(BUILD)/clang LUA=$l all') \
+	  'reference=lua5.4 $(support)/check_doc.lua' \
 	  'files in rockspecs=lua5.4 $(support)/check_rockspecs.lua $(rockspecs)' \
 	  $(foreach r,$(rockspecs),'$(r:-scm-1.rockspec=)=$(check) luarocks lint $r')
 

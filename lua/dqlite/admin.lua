@@ -1,6 +1,6 @@
---- Administration of a cluster, through its leader: methods of a cluster. Everything
--- is looked at before anything is sent, and misuse raises. Each call takes
--- the cluster's `timeout` at most, and connects by itself.
+--- Administration of a cluster, through its leader: methods of a cluster, where they are
+-- documented. Everything is looked at before anything is sent, and misuse raises. Each call
+-- takes the cluster's `timeout` at most, and connects by itself.
 -- @module dqlite.admin
 
 local calls = require "dqlite.node_calls"
@@ -35,23 +35,17 @@ end
 
 -- ---- reading ----
 
---- Who leads.
--- @treturn table|nil id (a decimal string), address
--- @treturn table|nil the error
+--- See Cluster:leader.
 function admin.leader(cluster)
   return at_leader(cluster, cluster.settings, calls.leader)
 end
 
---- The nodes, as the leader knows them.
--- @treturn table|nil list of id, address, role
--- @treturn table|nil the error
+--- See Cluster:nodes.
 function admin.nodes(cluster)
   return at_leader(cluster, cluster.settings, calls.nodes)
 end
 
---- One node's own view, whoever leads (see dqlite.view).
--- @tparam string address
--- @treturn table
+--- See Cluster:node.
 function admin.node(cluster, address)
   return views.new(cluster.settings, cluster.loop, address)
 end
@@ -60,25 +54,14 @@ local function at(cluster, address)
   return address and admin.node(cluster, address)
 end
 
---- What a node says of itself.
--- @tparam[opt] string address of the node; the leader's if left out
--- @treturn table|nil failure_domain, weight
--- @treturn table|nil the error
+--- See Cluster:describe.
 function admin.describe(cluster, address)
   local view = at(cluster, address)
   if view then return view:describe() end
   return at_leader(cluster, cluster.settings, calls.describe)
 end
 
---- Copies a database.
--- @tparam string database
--- @tparam[opt] table opts `address` of the node to ask (else the leader), `to` (a
--- directory for the files, replaced if they are there), `max_size` (bytes, 256 MiB,
--- 1023 MiB at most: all of it comes in one message)
--- @treturn table|nil its file and that of its log, as strings by name; with `to` how
--- many bytes they have. Of a name that there is no database of 1.11.1 has two empty
--- ones
--- @treturn table|nil the error
+--- See Cluster:dump.
 function admin.dump(cluster, database, opts)
   local settings, size, err = checks.dump(cluster.settings, database, opts)
   if not settings then return nil, err end
@@ -120,11 +103,7 @@ local function add(link, deadline, node)
   return nil, failed
 end
 
---- Adds a node that runs and has joined no cluster yet: as a spare at first. When it
--- cannot be given another role then, the error says so; `assign` tries again.
--- @tparam table node id, address, role ("spare")
--- @treturn true|nil
--- @treturn table|nil the error; `ambiguous` when the answer was lost
+--- See Cluster:add.
 function admin.add(cluster, node)
   return change(cluster, add, checks.added(node))
 end
@@ -137,36 +116,22 @@ end
 
 local assign, remove, transfer = request "ASSIGN", request "REMOVE", request "TRANSFER"
 
---- Gives a node a role. The one it has already is an error.
--- @tparam string|number id
--- @tparam string role "voter", "standby" or "spare"
--- @treturn true|nil
--- @treturn table|nil the error
+--- See Cluster:assign.
 function admin.assign(cluster, id, role)
   return change(cluster, assign, { id = checks.id(id), role = checks.role(role) })
 end
 
---- Removes a node; not the leader: transfer first.
--- @tparam string|number id
--- @treturn true|nil
--- @treturn table|nil the error
+--- See Cluster:remove.
 function admin.remove(cluster, id)
   return change(cluster, remove, { id = checks.id(id) })
 end
 
---- Makes another voter the leader.
--- @tparam string|number id
--- @treturn true|nil
--- @treturn table|nil the error
+--- See Cluster:transfer.
 function admin.transfer(cluster, id)
   return change(cluster, transfer, { id = checks.id(id) })
 end
 
---- Sets a node's weight, which it forgets when it stops.
--- @tparam number weight a whole number
--- @tparam[opt] string address of the node; the leader's if left out
--- @treturn true|nil
--- @treturn table|nil the error
+--- See Cluster:set_weight.
 function admin.set_weight(cluster, weight, address)
   checks.weight(weight)
   local view = at(cluster, address)

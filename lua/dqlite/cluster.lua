@@ -1,6 +1,13 @@
---- A cluster: what is known of its nodes, and the way to its leader. Shared by all
--- connections that are made through it: what one has learned is there for the next.
--- @module dqlite.cluster
+--- A cluster, from `dqlite.cluster(where, opts)`: what is known of its nodes, the way to
+-- its leader, and its administration. Shared by all connections that are made through it: what one has
+-- learned is there for the next.
+--
+-- Each call of the administration connects by itself, takes the cluster's `timeout` at most,
+-- and raises what is wrong with its arguments before anything is dialled. Ids of nodes are
+-- decimal strings, since they use all 64 bits; integers are accepted.
+--
+-- `cluster.refresh_error` is the error of the last time that the store was written (`refresh`).
+-- @classmod dqlite.cluster
 
 local admin = require "dqlite.admin"
 local connection = require "dqlite.connection"
@@ -54,11 +61,12 @@ local function new(where, settings)
   }, Cluster)
 end
 
---- Makes a cluster, without any input or output.
+--- Makes a cluster (see dqlite.cluster), without any input or output.
 -- @tparam string|table where an address, a list of them, or a store
 -- @tparam[opt] table opts options of connections, and `refresh`
 -- @treturn table|nil
--- @treturn table|nil an error of kind "value" for a malformed address
+-- @treturn dqlite.error|nil an error of kind "value" for a malformed address
+-- @local
 function clusters.new(where, opts)
   local settings = options.cluster(opts)
   local wrong = wheres.problem(where)
@@ -70,7 +78,8 @@ end
 
 --- Gives a search what it begins with.
 -- @tparam table search
--- @treturn table|nil the error of the store
+-- @treturn dqlite.error|nil the error of the store
+-- @local
 function Cluster:begin(search)
   if self.leader_name then search:add(self.leader_name).favoured = true end -- the first
   for _, each in ipairs(self.members or {}) do search:add(each.address, each.role) end
@@ -86,6 +95,7 @@ end
 
 --- Is it time to ask for the nodes again, for the watch and the store?
 -- @treturn boolean
+-- @local
 function Cluster:wants_members()
   if not self.watch and not self.settings.refresh then return false end
   return self.loop.now() - self.learned > FRESH
@@ -105,6 +115,7 @@ end
 --- Takes what a node has said of the cluster. A node that has not joined any says
 -- nothing.
 -- @tparam table members list of id, address, role
+-- @local
 function Cluster:learn(members)
   if #members == 0 then return end
   self.learned = self.loop.now()
@@ -122,6 +133,7 @@ end
 
 --- A node leads.
 -- @tparam string name
+-- @local
 function Cluster:found(name)
   if self.leader_name == name then return end
   lead(self, name)
@@ -131,6 +143,7 @@ end
 --- A node may not lead any more.
 -- @tparam string name
 -- @tparam[opt] boolean surely it has said so, or another node leads
+-- @local
 function Cluster:forget(name, surely)
   if self.leader_name == name then lead(self, nil) end
   for pool in pairs(self.pools) do dropping.leader_lost(pool, name, surely) end
@@ -138,6 +151,7 @@ end
 
 --- Whom to dial before a search.
 -- @treturn string|nil a name
+-- @local
 function Cluster:presumed_leader()
   local shared = self.leaders and self.leaders:current()
   if shared then self.leader_name = shared end
@@ -146,23 +160,27 @@ end
 
 --- A node that is no leader names another one: it is asked first.
 -- @tparam string name
+-- @local
 function Cluster:hint(name)
   if member.address(name) then self.leader_name = name end
 end
 
 --- The nodes or their roles were changed: what was known is asked for again.
+-- @local
 function Cluster:changed()
   self.leader_name, self.learned = nil, -math.huge
 end
 
 --- A search has ended.
 -- @tparam table search
+-- @local
 function Cluster:ended(search)
   if self.search == search then self.search = nil end
 end
 
 --- Whom the watch asks.
 -- @treturn table list of names
+-- @local
 function Cluster:names()
   local names = {}
   for _, each in ipairs(self.members or self.listed or {}) do
@@ -176,6 +194,7 @@ end
 --- Binds it to a loop at its first use: its searches wait there. Raises on another
 -- one, and where nobody can wait.
 -- @tparam table settings
+-- @local
 function Cluster:bind(settings)
   local is_nginx = not self.loop and loops.is_nginx(settings.loop)
   if is_nginx then self.process = process.current() end -- it may be made before the workers
@@ -196,13 +215,16 @@ function Cluster:bind(settings)
 end
 
 --- A link to the leader: `reach(settings, opens, deadline, limits)`, see dqlite.reach.
+-- @local
 Cluster.reach = reach.link
 
 --- Asks who leads, see dqlite.reach.
+-- @local
 Cluster.confirm = reach.confirm
 
 --- Tells the store what was learned, if it is to be told. That it fails is no error
 -- of the call that has learned it: `refresh_error`.
+-- @local
 function Cluster:save()
   if not self.settings.refresh or not self.unsaved then return end
   self.unsaved = false
@@ -221,9 +243,9 @@ local function connect(self, settings)
 end
 
 --- Connects to the leader.
--- @tparam[opt] table opts options as of dqlite.connect, over those of the cluster
--- @treturn table|nil a connection
--- @treturn table|nil the error: "no_leader" tells what each node answered and
+-- @tparam[opt] dqlite.ConnectOptions opts over those of the cluster
+-- @treturn dqlite.connection|nil
+-- @treturn dqlite.error|nil the error: "no_leader" tells what each node answered and
 -- whether a quorum is missing
 function Cluster:connect(opts)
   local settings = opts and options.over(opts, self.settings) or self.settings
@@ -243,9 +265,10 @@ local function for_workers(settings)
 end
 
 --- Makes a pool of connections to the leader.
--- @tparam[opt] table opts as of dqlite.create_pool, over those of the cluster
--- @treturn table|nil a pool
--- @treturn table|nil the error of the first connections (`min_size`)
+-- @tparam[opt] dqlite.PoolOptions opts its own, and options of connections over those of the
+-- cluster
+-- @treturn dqlite.pool|nil
+-- @treturn dqlite.error|nil the error of the first connections (`min_size`)
 function Cluster:pool(opts)
   local for_connections, own = pool_options(opts, self.settings.loop)
   return pools.new(self, for_workers(options.over(for_connections, self.settings)), own)
@@ -298,6 +321,7 @@ local function connect_direct(address, settings)
 end
 
 --- Connects (see dqlite.connect).
+-- @local
 function clusters.connect(where, opts)
   if getmetatable(where) == Cluster then return where:connect(opts) end
   local settings = options.cluster(opts)
@@ -308,6 +332,7 @@ function clusters.connect(where, opts)
 end
 
 --- Makes a pool (see dqlite.create_pool).
+-- @local
 function clusters.create_pool(where, opts)
   if getmetatable(where) == Cluster then return where:pool(opts) end
   local for_connections, own = pool_options(opts)
@@ -318,6 +343,71 @@ function clusters.create_pool(where, opts)
 end
 
 -- ---- administration ----
+
+--- Who leads.
+-- @function Cluster:leader
+-- @treturn table|nil id (a decimal string), address
+-- @treturn dqlite.error|nil the error
+
+--- The nodes, as the leader knows them.
+-- @function Cluster:nodes
+-- @treturn table|nil list of id, address, role
+-- @treturn dqlite.error|nil the error
+
+--- One node's own view, whoever leads.
+-- @function Cluster:node
+-- @tparam string address
+-- @treturn dqlite.view
+
+--- What a node says of itself.
+-- @function Cluster:describe
+-- @tparam[opt] string address of the node; the leader's if left out
+-- @treturn table|nil failure_domain, weight
+-- @treturn dqlite.error|nil the error
+
+--- Copies a database.
+-- @function Cluster:dump
+-- @tparam string database
+-- @tparam[opt] table opts `address` of the node to ask (else the leader), `to` (a
+-- directory for the files, replaced if they are there), `max_size` (bytes, 256 MiB,
+-- 1023 MiB at most: all of it comes in one message)
+-- @treturn table|nil its file and that of its log, as strings by name; with `to` how
+-- many bytes they have. Of a name that there is no database of 1.11.1 has two empty
+-- ones
+-- @treturn dqlite.error|nil the error
+
+--- Adds a node that runs and has joined no cluster yet: as a spare at first. When it
+-- cannot be given another role then, the error says so; `assign` tries again.
+-- @function Cluster:add
+-- @tparam table node id, address, role ("spare")
+-- @treturn true|nil
+-- @treturn dqlite.error|nil the error; `ambiguous` when the answer was lost
+
+--- Gives a node a role. The one it has already is an error.
+-- @function Cluster:assign
+-- @tparam string|number id
+-- @tparam string role "voter", "standby" or "spare"
+-- @treturn true|nil
+-- @treturn dqlite.error|nil the error
+
+--- Removes a node; not the leader: transfer first.
+-- @function Cluster:remove
+-- @tparam string|number id
+-- @treturn true|nil
+-- @treturn dqlite.error|nil the error
+
+--- Makes another voter the leader.
+-- @function Cluster:transfer
+-- @tparam string|number id
+-- @treturn true|nil
+-- @treturn dqlite.error|nil the error
+
+--- Sets a node's weight, which it forgets when it stops.
+-- @function Cluster:set_weight
+-- @tparam number weight a whole number
+-- @tparam[opt] string address of the node; the leader's if left out
+-- @treturn true|nil
+-- @treturn dqlite.error|nil the error
 
 for name, call in pairs(admin) do
   Cluster[name] = function(self, ...)
@@ -331,7 +421,7 @@ end
 -- names), `seconds` (its answer took), failure_domain, weight, `error`; `voters`,
 -- `answering` (of them), `quorum` (do enough answer?), `leader` (address; nil when
 -- none names itself)
--- @treturn table|nil the error of a store that cannot be read, or that is empty
+-- @treturn dqlite.error|nil the error of a store that cannot be read, or that is empty
 function Cluster:health()
   self:bind(self.settings)
   local list, err = known_nodes(self)
@@ -340,6 +430,7 @@ function Cluster:health()
 end
 
 --- Closes: no call is possible any more. Connections that were made stay open.
+-- @treturn true
 function Cluster:close()
   self.closed = true
   return true

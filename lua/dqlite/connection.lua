@@ -1,11 +1,14 @@
---- A connection to one database, for one coroutine at a time.
+--- A connection to one database, for one coroutine at a time: from @{dqlite.connect},
+-- `cluster:connect` and `pool:acquire`.
 --
--- Calls answer `nil, err` for what can be expected to fail and raise misuse at
+-- Calls answer nil and an error for what can be expected to fail and raise misuse at
 -- the caller's line. Parameters are given one by one, `conn:fetch(sql, a, b)`,
--- or as one table that the call's options may follow: a list,
+-- or as one table that the call's options (@{dqlite.CallOptions}) may follow: a list,
 -- `conn:fetch(sql, {a, b, n = 2}, {timeout = 1})`, or names,
 -- `conn:fetch(sql, {name = v})`. `err.index` tells which of several failed.
--- @module dqlite.connection
+--
+-- `conn.address` is the address of the node, `conn.database` the name of the database.
+-- @classmod dqlite.connection
 
 local caches = require "dqlite.cache"
 local call = require "dqlite.call"
@@ -78,6 +81,7 @@ end
 -- @tparam table settings from dqlite.options
 -- @tparam[opt] table observer of dqlite.events
 -- @treturn table
+-- @local
 function connection.new(link, settings, observer)
   link.observer = observer
   local size = settings.statement_cache or link.keeping and 0 or STATEMENT_CACHE
@@ -87,6 +91,7 @@ end
 --- The same connection as another object, for the next one who gets it from a pool.
 -- @tparam table conn that is retired
 -- @treturn table
+-- @local
 function connection.renew(conn)
   return new(conn.link, conn.settings, conn.observer, conn.cache, conn.prepare_schema, conn.found)
 end
@@ -94,6 +99,7 @@ end
 --- The same object for one who gets it next, where nobody else has seen it.
 -- @tparam table conn that is retired
 -- @treturn table
+-- @local
 function connection.revive(conn)
   conn.closed, conn.found = false, keepalive.features(conn.link)
   return conn
@@ -101,6 +107,7 @@ end
 
 --- Makes the object useless: what is called on it raises.
 -- @tparam table conn
+-- @local
 function connection.retire(conn)
   conn.closed = "released"
   local closed = conn.cache.closed
@@ -118,8 +125,7 @@ local examine = sql.examine
 -- @treturn table|nil `rows_affected` for INSERT, REPLACE, UPDATE and DELETE
 -- (with RETURNING: how many rows), `last_insert_id` for INSERT and REPLACE; an
 -- INSERT that updates (ON CONFLICT) or has no rowid repeats an older id
--- (protocol.md 2.4)
--- @treturn table|nil the error; `ambiguous` when the statement may have been
+-- @treturn dqlite.error|nil the error; `ambiguous` when the statement may have been
 -- applied
 function Connection:execute(text, ...)
   return helpers.execute(self, examine(text), nil, ...)
@@ -129,7 +135,7 @@ end
 -- @tparam string text one statement that yields rows
 -- @param ... parameters
 -- @treturn table|nil list of rows
--- @treturn table|nil the error
+-- @treturn dqlite.error|nil the error
 function Connection:fetch(text, ...)
   return helpers.fetch(self, examine(text), nil, ...)
 end
@@ -138,18 +144,24 @@ end
 -- @tparam string text one statement that yields rows
 -- @param ... parameters
 -- @treturn table|nil list of lists; NULL is dqlite.null, so none has a hole
--- @treturn table|nil the error
+-- @treturn dqlite.error|nil the error
 function Connection:fetchall(text, ...)
   return helpers.fetchall(self, examine(text), nil, ...)
 end
 
+--- The same as `fetchall`.
+-- @function Connection:fetch_arrays
+-- @tparam string text one statement that yields rows
+-- @param ... parameters
+-- @treturn table|nil list of lists
+-- @treturn dqlite.error|nil the error
 Connection.fetch_arrays = Connection.fetchall
 
 --- Fetches the first row by column name.
 -- @tparam string text one statement that yields rows
 -- @param ... parameters
 -- @treturn table|nil the row; nil without an error when there is none
--- @treturn table|nil the error
+-- @treturn dqlite.error|nil the error
 function Connection:fetchone(text, ...)
   return helpers.fetchone(self, examine(text), nil, ...)
 end
@@ -158,7 +170,7 @@ end
 -- @tparam string text one statement that yields rows
 -- @param ... parameters
 -- @return the value; nil for NULL and when there is no row
--- @treturn table|nil the error
+-- @treturn dqlite.error|nil the error
 function Connection:fetchval(text, ...)
   return helpers.fetchval(self, examine(text), nil, ...)
 end
@@ -167,7 +179,7 @@ end
 -- @tparam string text one statement that yields rows
 -- @param ... parameters
 -- @treturn table|nil list of values; NULL is dqlite.null
--- @treturn table|nil the error
+-- @treturn dqlite.error|nil the error
 function Connection:fetchcol(text, ...)
   return helpers.fetchcol(self, examine(text), nil, ...)
 end
@@ -176,8 +188,9 @@ end
 -- @tparam string text one statement that yields rows
 -- @param ... parameters; the option `row_types` gives the types of each row
 -- @treturn table|nil the rows by position, `columns` (names), `types` (of the
--- first row, as in protocol.md 1.4; nil without a row) and `row_types`
--- @treturn table|nil the error
+-- first row: "INTEGER", "FLOAT", "TEXT", "BLOB", "NULL", "BOOLEAN", "UNIXTIME" or
+-- "ISO8601"; nil without a row) and `row_types`
+-- @treturn dqlite.error|nil the error
 function Connection:query(text, ...)
   return helpers.query(self, examine(text), nil, ...)
 end
@@ -196,9 +209,8 @@ end
 
 --- Prepares SELECT, VALUES, WITH, INSERT, REPLACE, UPDATE or DELETE.
 -- @tparam string text one statement
--- @treturn table|nil a statement: `nparams`, `close`, and the calls above
--- without the text
--- @treturn table|nil the error
+-- @treturn dqlite.statement|nil the calls above without the text, `nparams` and `close`
+-- @treturn dqlite.error|nil the error
 function Connection:prepare(text)
   return statement.prepare(self, examine(text))
 end
@@ -209,9 +221,9 @@ end
 -- nothing: in a transaction of its own or a savepoint of the open one.
 -- @tparam string text one statement
 -- @tparam table|function list sets (tables), or an iterator that answers them
--- @tparam[opt] table opts options
+-- @tparam[opt] table opts options, `timeout` of all of it
 -- @treturn table|nil `rows_affected`, of all of them
--- @treturn table|nil the error; `index` tells the set
+-- @treturn dqlite.error|nil the error; `index` tells the set
 function Connection:executemany(text, list, opts)
   return many.execute(self, examine(text), nil, list, opts)
 end
@@ -223,7 +235,7 @@ end
 -- @tparam[opt] table opts options; `arrays` gives rows by position
 -- @treturn table|nil for each entry what fetch or execute would answer, or
 -- `{ error = err }`
--- @treturn table|nil the error when nothing was sent; `index` tells the entry
+-- @treturn dqlite.error|nil the error when nothing was sent; `index` tells the entry
 function Connection:pipeline(list, opts)
   return pipeline.run(self, list, opts)
 end
@@ -233,7 +245,7 @@ end
 -- @tparam string text statements
 -- @tparam[opt] table opts options; `timeout` is for the whole script
 -- @treturn number|nil how many statements there were
--- @treturn table|nil the error; `index` and `sql` tell the statement
+-- @treturn dqlite.error|nil the error; `index` and `sql` tell the statement
 function Connection:script(text, opts)
   return script.run(self, text, opts)
 end
@@ -254,22 +266,22 @@ end
 --- Begins a transaction. Unlike `transaction`, its handle commits what did not
 -- fail, unless a failure has ended the transaction as a whole.
 -- @tparam[opt] string mode as for transaction
--- @treturn table|nil a handle: `commit`, `rollback`
--- @treturn table|nil the error
+-- @treturn dqlite.transaction|nil a handle: `commit`, `rollback`
+-- @treturn dqlite.error|nil the error
 function Connection:begin(mode)
   return transaction.begin(self, mode)
 end
 
 --- Commits what `begin`, or BEGIN as text, has begun.
 -- @treturn true|nil
--- @treturn table|nil the error; `ambiguous` when the answer was lost
+-- @treturn dqlite.error|nil the error; `ambiguous` when the answer was lost
 function Connection:commit()
   return transaction.commit(self)
 end
 
 --- Rolls back what `begin`, or BEGIN as text, has begun.
 -- @treturn true|nil
--- @treturn table|nil the error
+-- @treturn dqlite.error|nil the error
 function Connection:rollback()
   return transaction.rollback(self)
 end
@@ -287,7 +299,7 @@ local PING = sql.examine "SELECT 1"
 
 --- Asks the node for a sign of life, through the open database.
 -- @treturn true|nil
--- @treturn table|nil the error
+-- @treturn dqlite.error|nil the error
 function Connection:ping()
   local list, err = helpers.fetchall(self, PING, nil)
   if not list then return nil, err end
@@ -299,7 +311,7 @@ end
 -- `statement_tail`, `returning` (outside of a transaction), `typed_null` (NULL
 -- in BOOLEAN and date columns arrives as NULL; absent while another connection
 -- holds the lock that finding out needs)
--- @treturn table|nil the error
+-- @treturn dqlite.error|nil the error
 function Connection:features()
   helpers.check_usable(self)
   local ready, refused = call.begin(self, self.settings, PING)
@@ -328,12 +340,14 @@ local ROLLBACK = sql.examine "ROLLBACK"
 
 --- Has nothing been left on it: no transaction, no rows?
 -- @treturn boolean
+-- @local
 function Connection:is_clean()
   return not self.state.maybe_open and not self.live and self.link.core:outstanding() == 0
 end
 
 --- Rolls back and reads what was left.
 -- @treturn boolean is it clean?
+-- @local
 function Connection:reset()
   local done, err = call.perform(self, self.settings, ROLLBACK)
   return done ~= nil or states.says_none(err)
@@ -372,7 +386,7 @@ end
 -- @tparam[opt] number size how many connections are kept, for who does it first; left
 -- out: lua_socket_pool_size
 -- @treturn true|nil
--- @treturn table|nil the error
+-- @treturn dqlite.error|nil the error
 function Connection:set_keepalive(idle, size)
   keepalive.check(self, idle, size)
   helpers.check_usable(self)
@@ -384,7 +398,7 @@ end
 
 --- Under nginx: how often the socket was kept for somebody, 0 for a new one.
 -- @treturn number|nil
--- @treturn table|nil the error of a connection that has ended
+-- @treturn dqlite.error|nil the error of a connection that has ended
 function Connection:get_reused_times()
   keepalive.check(self)
   helpers.check_usable(self)

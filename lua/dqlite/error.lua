@@ -1,12 +1,27 @@
---- Error values: what a call answers beside nil.
+--- Error values: what a call answers beside nil, and what iterators raise.
+-- `tostring(err)` is one line, and `"text: " .. err` works.
 --
--- A value has `kind`, `message` (safe to print), the three booleans to act on
--- (`fatal`: the connection is gone; `retryable`: certainly not applied;
--- `ambiguous`: a write was sent and may have been applied) and, where they are
--- known, `code`, `name`, `raw`, `address` and `sql`, and `index` where it is
--- about one of several statements or sets. `tostring(err)` is one line, and
--- `"text: " .. err` works.
--- @module dqlite.error
+-- Kinds: "connect" (a node was not reached), "timeout", "closed" (the connection ended),
+-- "protocol" (an answer that makes no sense, or is too large), "sql", "busy" (another one
+-- writes), "constraint", "not_leader", "no_leader", "policy" (refused by an option), "pool" (no
+-- connection came free, or it is closed), "value" (a value or an address that cannot be sent),
+-- "unsupported" (by this server).
+-- @classmod dqlite.error
+
+--- The fields.
+-- @table error
+-- @tfield string kind
+-- @tfield string message what has happened, safe to print
+-- @tfield bool fatal the connection is gone
+-- @tfield bool retryable it was certainly not applied; inside of a transaction: none of that
+-- @tfield bool ambiguous a write was sent and may have been applied
+-- @tfield[opt] int code SQLite's extended code, or the node's
+-- @tfield[opt] string name of the code, as "SQLITE_CONSTRAINT_UNIQUE"
+-- @tfield[opt] string raw the server's message as it came, 4 KiB at most
+-- @tfield[opt] string address of the node
+-- @tfield[opt] string sql the statement, capped; never parameters
+-- @tfield[opt] string leader who leads by now, where that has ended the call
+-- @tfield[opt] int index which of several statements or sets it is about
 
 local errors = {}
 
@@ -22,8 +37,8 @@ local KINDS = {
 
 -- What a server's code means. `outcome` is "refused" where the statement
 -- certainly was not applied, and "unknown" where it may have been: that is
--- retryable for a read and ambiguous for a write. (hazards.md, Transactions
--- and writes; protocol.md 2.6. Codes are never masked: 10250 is not 10.)
+-- retryable for a read and ambiguous for a write. Codes are never masked: 10250 is
+-- not 10.
 local REFUSED, UNKNOWN = "refused", "unknown"
 local CODES = {
   [0] = { name = "SQLITE_OK", kind = "sql" },
@@ -90,7 +105,7 @@ local SESSION_GONE = { name = "SQLITE_NOTFOUND", kind = "not_leader",
   outcome = REFUSED, fatal = true }
 
 -- 1.11.1 answers raft's own number where the entry was refused at once: 7 is
--- RAFT_NOTLEADER there (protocol.md 2.6), and the text is what SQLite says of a
+-- RAFT_NOTLEADER there, and the text is what SQLite says of a
 -- statement that is done. Out of memory it says something else.
 local REFUSED_BY_RAFT = { name = "RAFT_NOTLEADER", kind = "not_leader",
   outcome = REFUSED, fatal = true }
@@ -156,6 +171,7 @@ end
 -- escaped, and its length is capped.
 -- @tparam string text any bytes
 -- @treturn string one line
+-- @local
 function errors.visible(text)
   local capped = text:sub(1, MESSAGE_MAX):gsub("[\128-\255]+", escape_strays)
   for _, pattern in ipairs(HIDDEN) do capped = capped:gsub(pattern, escape) end
@@ -165,6 +181,7 @@ end
 --- What any error value says, of which the program may have made anything.
 -- @param value that was raised
 -- @treturn string
+-- @local
 function errors.describe(value)
   local ok, text = pcall(tostring, value)
   if ok and type(text) == "string" then return text end
@@ -191,11 +208,13 @@ function Error.__concat(a, b)
 end
 
 --- Is it the name of a kind of error?
+-- @local
 function errors.is_kind(name)
   return KINDS[name] or false
 end
 
 --- Is it an error value of this library?
+-- @local
 function errors.is_error(value)
   return getmetatable(value) == Error
 end
@@ -203,6 +222,7 @@ end
 --- A text of a statement as it is shown: capped, and safe to print.
 -- @tparam[opt] string text
 -- @treturn string|nil
+-- @local
 function errors.shown_sql(text)
   return text and errors.visible(text:sub(1, SQL_MAX))
 end
@@ -211,6 +231,7 @@ end
 -- @tparam table fields `kind` and `message`, and what else is known; the
 -- three booleans are false where they are left out
 -- @treturn table the error
+-- @local
 function errors.new(fields)
   assert(KINDS[fields.kind], "unknown kind of error")
   local err = {
@@ -235,6 +256,7 @@ end
 -- @tparam table about `address`, `sql`, `write`: could the request have changed
 -- the database? and `one_statement`: is it sure to hold but one?
 -- @treturn table the error
+-- @local
 function errors.from_failure(code, text, about)
   local means = meaning(code, text, about)
   local unknown = means.outcome == UNKNOWN
@@ -257,6 +279,7 @@ end
 -- @tparam string message what happened
 -- @tparam table about as in from_failure, and `leader`: who leads by now
 -- @treturn table the error
+-- @local
 function errors.lost(kind, message, about)
   return errors.new {
     kind = kind,
@@ -289,6 +312,7 @@ end
 
 --- Raises a mistake of the program at the line that called the library.
 -- @tparam string message what is wrong
+-- @local
 function errors.misuse(message)
   error(caller() .. message, 0)
 end
@@ -296,6 +320,7 @@ end
 --- Raises again what a C function raised: its misuse at the caller's line,
 -- anything else unchanged.
 -- @param raised what pcall gave
+-- @local
 function errors.raised(raised)
   if type(raised) ~= "string" or raised:find("not enough memory", 1, true) then
     error(raised, 0)

@@ -32,9 +32,9 @@ end
 
 --- Makes a policy that allows these addresses and no others. Raises what is no
 -- address.
--- @tparam table list of addresses, compared as dqlite.member has it: "DB:9001" is
--- "db:9001", but a name is not its number
--- @treturn function
+-- @tparam table list of addresses: "DB:9001" is the same as "db:9001", but a name is not
+-- its number
+-- @treturn function a policy
 function policy.allow(list)
   if type(list) ~= "table" then
     errors.misuse("allow takes a list of addresses, not a " .. type(list))
@@ -149,7 +149,7 @@ end
 -- @tparam[opt] table opts `private` (true: 10/8, 172.16/12, 192.168/16, 100.64/10
 -- and fc00::/7 may be dialled), `loopback` (false: this machine may not), `names`
 -- (true: other host names may)
--- @treturn function
+-- @treturn function a policy
 function policy.safe(opts)
   if opts ~= nil and type(opts) ~= "table" then
     errors.misuse("options are a table, not a " .. type(opts))
@@ -172,6 +172,7 @@ end
 -- @param option a function, or a list of addresses for policy.allow
 -- @treturn function|nil
 -- @treturn string|nil what it must be
+-- @local
 function policy.of(option)
   if type(option) == "function" then return option end
   if type(option) ~= "table" then return nil, WANTED end
@@ -194,8 +195,9 @@ end
 -- @tparam function fn
 -- @tparam string address
 -- @treturn boolean|nil true
--- @treturn table|nil an error of kind "policy", fatal and not retryable; `address`
+-- @treturn dqlite.error|nil an error of kind "policy", fatal and not retryable; `address`
 -- is made safe to print, as it may be a server's text
+-- @local
 function policy.ask(fn, address)
   local ok, allowed, reason = pcall(fn, address)
   if not ok then return nil, refusal(address, "it raised: " .. errors.describe(allowed)) end

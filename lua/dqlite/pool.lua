@@ -1,12 +1,12 @@
---- A pool of connections to the leader, for an application that talks to nothing else.
--- It follows the leader: connections to one that was lost are dropped, and what has
--- certainly not been applied is run again.
+--- A pool of connections to the leader, from @{dqlite.create_pool} or `cluster:pool`, for
+-- an application that talks to nothing else. It follows the leader: connections to one that
+-- was lost are dropped, and what has certainly not been applied is run again.
 --
 --    local pool = assert(dqlite.create_pool({ "10.0.0.1:9001", "10.0.0.2:9001" }))
 --    assert(pool:execute("INSERT INTO t (text) VALUES (?)", "hello"))
 --    pool:transaction(function(conn) ... end)
 --
--- @module dqlite.pool
+-- @classmod dqlite.pool
 
 local checkout = require "dqlite.checkout"
 local errors = require "dqlite.error"
@@ -32,7 +32,8 @@ local pools = {}
 -- @tparam table settings of its connections, from dqlite.options
 -- @tparam table own settings, likewise
 -- @treturn table|nil
--- @treturn table|nil the error of the first connections
+-- @treturn dqlite.error|nil the error of the first connections
+-- @local
 function pools.new(cluster, settings, own)
   local meter = metrics.new()
   local self = setmetatable({
@@ -56,6 +57,7 @@ end
 
 --- Binds it to a loop at its first use. Raises on another one, and where nobody can
 -- wait.
+-- @local
 function Pool:bind()
   self.source.bind(self)
 end
@@ -71,8 +73,8 @@ end
 -- first served. It is given back by `conn:release()`, by `<close>` in Lua 5.4, or, with a
 -- report, by the collector; `conn:close()` closes it and frees its place.
 -- @tparam[opt] table opts `timeout` (seconds; `acquire_timeout`): to wait and to connect
--- @treturn table|nil a connection; the object is a new one each time
--- @treturn table|nil the error: "pool" when none came back in time or the pool is closed,
+-- @treturn dqlite.connection|nil the object is a new one each time
+-- @treturn dqlite.error|nil the error: "pool" when none came back in time or the pool is closed,
 -- or why no connection could be made
 function Pool:acquire(opts)
   local patience = options.acquire(opts).timeout or self.patience
@@ -92,6 +94,7 @@ end
 
 --- Takes a connection back: see Connection:release.
 -- @tparam table conn
+-- @local
 function Pool:give(conn)
   self.source.give(self, conn, false)
 end
@@ -135,7 +138,7 @@ end
 -- @tparam[opt] table opts `timeout` (seconds, for all of it)
 -- @treturn table|nil `value` (what `fn` answered), `repeated` (was it applied by an earlier
 -- call, or a try whose answer was lost?)
--- @treturn table|nil the error; where it is `ambiguous`, call again with the same id
+-- @treturn dqlite.error|nil the error; where it is `ambiguous`, call again with the same id
 function Pool:once(id, fn, opts)
   return once.run(self, id, fn, opts)
 end
@@ -143,12 +146,98 @@ end
 --- Forgets request ids: a call with one of them would be applied anew.
 -- @tparam number seconds since they were stored, at least
 -- @treturn number|nil how many
--- @treturn table|nil the error
+-- @treturn dqlite.error|nil the error
 function Pool:forget_requests(seconds)
   return once.forget(self, seconds)
 end
 
 -- ---- calls ----
+
+--- Runs a statement. See `conn:execute`.
+-- @function Pool:execute
+-- @tparam string text one statement
+-- @param ... parameters
+-- @treturn table|nil `rows_affected`, `last_insert_id`
+-- @treturn dqlite.error|nil the error
+
+--- Fetches all rows by column name. See `conn:fetch`.
+-- @function Pool:fetch
+-- @tparam string text one statement
+-- @param ... parameters
+-- @treturn table|nil list of rows
+-- @treturn dqlite.error|nil the error
+
+--- Fetches all rows by position. See `conn:fetchall`.
+-- @function Pool:fetchall
+-- @tparam string text one statement
+-- @param ... parameters
+-- @treturn table|nil list of lists
+-- @treturn dqlite.error|nil the error
+
+--- The same as `fetchall`.
+-- @function Pool:fetch_arrays
+-- @tparam string text one statement
+-- @param ... parameters
+-- @treturn table|nil list of lists
+-- @treturn dqlite.error|nil the error
+
+--- Fetches the first row by column name. See `conn:fetchone`.
+-- @function Pool:fetchone
+-- @tparam string text one statement
+-- @param ... parameters
+-- @treturn table|nil the row; nil without an error when there is none
+-- @treturn dqlite.error|nil the error
+
+--- Fetches the first column of the first row. See `conn:fetchval`.
+-- @function Pool:fetchval
+-- @tparam string text one statement
+-- @param ... parameters
+-- @return the value; nil for NULL and when there is no row
+-- @treturn dqlite.error|nil the error
+
+--- Fetches the first column of all rows. See `conn:fetchcol`.
+-- @function Pool:fetchcol
+-- @tparam string text one statement
+-- @param ... parameters
+-- @treturn table|nil list of values
+-- @treturn dqlite.error|nil the error
+
+--- Fetches everything there is to know about a result. See `conn:query`.
+-- @function Pool:query
+-- @tparam string text one statement
+-- @param ... parameters
+-- @treturn table|nil rows by position, `columns`, `types`
+-- @treturn dqlite.error|nil the error
+
+--- Runs a statement for each set of parameters, all or nothing. See `conn:executemany`.
+-- Given an iterator it does not run again, as that does not begin anew.
+-- @function Pool:executemany
+-- @tparam string text one statement
+-- @tparam table|function list sets (tables), or an iterator that answers them
+-- @tparam[opt] table opts options
+-- @treturn table|nil `rows_affected`, of all of them
+-- @treturn dqlite.error|nil the error
+
+--- Sends statements without waiting for each other's answers. See `conn:pipeline`.
+-- @function Pool:pipeline
+-- @tparam table list entries `{ sql, params... }`
+-- @tparam[opt] table opts options
+-- @treturn table|nil for each entry what fetch or execute would answer, or
+-- `{ error = err }`
+-- @treturn dqlite.error|nil the error
+
+--- Runs a text of several statements, up to the first failure. See `conn:script`. Never
+-- runs again: part of it may have been applied when it fails.
+-- @function Pool:script
+-- @tparam string text statements
+-- @tparam[opt] table opts options
+-- @treturn number|nil how many statements there were
+-- @treturn dqlite.error|nil the error
+
+--- Asks the leader for a sign of life.
+-- @function Pool:ping
+-- @treturn true|nil
+-- @treturn dqlite.error|nil the error
 
 for name, shortcut in pairs(pool_calls.shortcuts) do Pool[name] = shortcut end
 
@@ -168,7 +257,7 @@ end
 
 --- The same as text, in Prometheus' format.
 -- @tparam[opt] table labels names and values that each line gets
--- @treturn string
+-- @treturn string lines that a scraper reads
 function Pool:metrics(labels)
   return metrics.text(self:stats(), labels)
 end
@@ -190,6 +279,7 @@ function Pool:__close()
 end
 
 --- Is it open?
+-- @treturn boolean
 function Pool:is_open()
   return not self.source.is_closed(self)
 end

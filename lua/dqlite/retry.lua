@@ -76,12 +76,7 @@ function retry.loop(loop, fn, settings, is_due, observer)
   end
 end
 
---- Runs a function, again as long as it answers `nil, err` or raises an error of
--- this library that is `retryable`, and not `ambiguous`.
--- @tparam function fn called with the number of the try
--- @tparam[opt] table opts `timeout` (15 seconds: no try begins later), `retries` (how
--- many more tries; no limit), `loop`
--- @return what the last try answered; raises what that raised
+--- See dqlite.retry.
 function retry.run(fn, opts)
   if type(fn) ~= "function" then
     errors.misuse("retry runs a function, not a " .. type(fn))

@@ -1,12 +1,12 @@
---- A raw session: single messages to one node, for bootstrapping a cluster by
+--- Raw sessions: single messages to one node, for bootstrapping a cluster by
 -- hand, for tools, for new drivers. No leader search, no database unless OPEN
 -- is sent. Messages are tables as in dqlite.wire.
 --
 -- HEARTBEAT, CONNECT, DESCRIBE of another format than 0, ADD of the id 0, ASSIGN
 -- of an unknown role and OPEN of a name that takes a server down are answered
 -- with an error of kind "value" before a byte leaves. Statements are sent as
--- they are: hazards.md says which of them harm a server, and so does an id
--- that was not answered or was finalized.
+-- they are, also those that harm some servers, and so is an id of a statement that was
+-- not answered or was finalized, which takes a server down.
 -- @module dqlite.session
 
 require "dqlite.native".load "dqlite.core" -- before the others ask for it
@@ -25,8 +25,8 @@ Session.__index = Session
 -- @tparam string address as in dqlite.connect
 -- @tparam[opt] table opts `timeout` (seconds, of this and each later call),
 -- `loop`, `max_message_size`
--- @treturn table|nil the session
--- @treturn table|nil the error
+-- @treturn Session|nil
+-- @treturn dqlite.error|nil the error
 function session.connect(address, opts)
   local settings = options.connect(opts)
   local link, wrong = links.new(address, settings)
@@ -61,12 +61,15 @@ local function look(link)
   return fine, err
 end
 
+--- A session, by @{connect}; its `address`.
+-- @type Session
+
 --- Queues a request; several may be on their way. It leaves with the next
 -- receive.
 -- @tparam string name of a request in dqlite.wire
 -- @tparam[opt] table fields its fields
 -- @treturn true|nil
--- @treturn table|nil the error; of kind "value" when the request is refused
+-- @treturn dqlite.error|nil the error; of kind "value" when the request is refused
 function Session:send(name, fields)
   local usable, err = check_usable(self)
   if usable then usable, err = look(self.link) end
@@ -109,7 +112,7 @@ end
 --- Receives the next reply; a FAILURE is a message like others.
 -- @tparam[opt] number timeout seconds
 -- @treturn table|nil the message; `last` tells whether its request is finished
--- @treturn table|nil the error, after which the session is dead
+-- @treturn dqlite.error|nil the error, after which the session is dead
 function Session:receive(timeout)
   local usable, err = check_usable(self)
   if not usable then return nil, err end
@@ -132,7 +135,7 @@ end
 -- @tparam[opt] table fields its fields
 -- @tparam[opt] number timeout seconds
 -- @treturn table|nil the message
--- @treturn table|nil the error, also the one that a FAILURE stands for
+-- @treturn dqlite.error|nil the error, also the one that a FAILURE stands for
 function Session:request(name, fields, timeout)
   local usable, lost = check_usable(self)
   if not usable then return nil, lost end
@@ -161,6 +164,7 @@ function Session:request(name, fields, timeout)
 end
 
 --- Closes. Again does nothing.
+-- @treturn true
 function Session:close()
   self.closed = self.closed or loops.running()
   self.link:close()

@@ -1,10 +1,12 @@
---- A statement that the server has prepared: the helpers of a connection
--- without the text.
+--- A statement that the server has prepared, by `conn:prepare`: the helpers of a
+-- connection without the text.
+--
+-- `statement.nparams` is how many parameters it takes.
 --
 -- After another connection has changed a table, the first answer to a prepared
--- `SELECT *` or `RETURNING *` has the old column names over the new values
--- (hazards.md, Silent wrong answers): name the columns.
--- @module dqlite.statement
+-- `SELECT *` or `RETURNING *` has the old column names over the new values: name the
+-- columns.
+-- @classmod dqlite.statement
 
 local call = require "dqlite.call"
 local errors = require "dqlite.error"
@@ -71,6 +73,7 @@ local function prepare(conn, known)
 end
 
 --- See Connection:prepare.
+-- @local
 function statement.prepare(conn, known)
   helpers.check_usable(conn)
   local wrong = check(known)
@@ -99,6 +102,48 @@ local function check_open(self)
   if not self.id then errors.misuse("the statement is closed") end
 end
 
+--- Runs it. See `conn:execute`.
+-- @function Statement:execute
+-- @param ... parameters
+-- @treturn table|nil `rows_affected`, `last_insert_id`
+-- @treturn dqlite.error|nil the error
+
+--- Fetches all rows by column name. See `conn:fetch`.
+-- @function Statement:fetch
+-- @param ... parameters
+-- @treturn table|nil list of rows
+-- @treturn dqlite.error|nil the error
+
+--- Fetches all rows by position. See `conn:fetchall`.
+-- @function Statement:fetchall
+-- @param ... parameters
+-- @treturn table|nil list of lists
+-- @treturn dqlite.error|nil the error
+
+--- Fetches the first row by column name. See `conn:fetchone`.
+-- @function Statement:fetchone
+-- @param ... parameters
+-- @treturn table|nil the row; nil without an error when there is none
+-- @treturn dqlite.error|nil the error
+
+--- Fetches the first column of the first row. See `conn:fetchval`.
+-- @function Statement:fetchval
+-- @param ... parameters
+-- @return the value; nil for NULL and when there is no row
+-- @treturn dqlite.error|nil the error
+
+--- Fetches the first column of all rows. See `conn:fetchcol`.
+-- @function Statement:fetchcol
+-- @param ... parameters
+-- @treturn table|nil list of values
+-- @treturn dqlite.error|nil the error
+
+--- Fetches everything there is to know about a result. See `conn:query`.
+-- @function Statement:query
+-- @param ... parameters
+-- @treturn table|nil rows by position, `columns`, `types`
+-- @treturn dqlite.error|nil the error
+
 for _, name in ipairs { "execute", "fetch", "fetchall", "fetchone", "fetchval", "fetchcol",
   "query" } do
   local helper = helpers[name]
@@ -108,15 +153,26 @@ for _, name in ipairs { "execute", "fetch", "fetchall", "fetchone", "fetchval", 
   end
 end
 
+--- The same as `fetchall`.
+-- @function Statement:fetch_arrays
+-- @param ... parameters
+-- @treturn table|nil list of lists
+-- @treturn dqlite.error|nil the error
 Statement.fetch_arrays = Statement.fetchall
 
---- As Connection:rows.
+--- Iterates over rows, in the memory of a frame. See `conn:rows`.
+-- @param ... parameters
+-- @treturn function iterator. Raises the error of a failure
 function Statement:rows(...)
   check_open(self)
   return rows.open(self.conn, self.known, self.id, ...)
 end
 
---- As Connection:executemany.
+--- Runs it for each set of parameters, all or nothing. See `conn:executemany`.
+-- @tparam table|function list sets (tables), or an iterator that answers them
+-- @tparam[opt] table opts options
+-- @treturn table|nil `rows_affected`, of all of them
+-- @treturn dqlite.error|nil the error; `index` tells the set
 function Statement:executemany(list, opts)
   check_open(self)
   return many.execute(self.conn, self.known, self.id, list, opts)

@@ -4,6 +4,7 @@
 -- A node is a table of `id` (a decimal string, or nil where it is not known),
 -- `address` and `role` ("voter", "standby" or "spare").
 -- @module dqlite.store
+-- @alias stores
 
 local core = require "dqlite.core"
 local errors = require "dqlite.error"
@@ -33,7 +34,7 @@ Memory.__index = Memory
 -- @tparam[opt] table list of addresses, or of tables of `address`, `id` (may be
 -- missing) and `role` ("voter" where it is missing); of those with the same address
 -- the first is taken
--- @treturn table a store
+-- @treturn Memory
 function stores.memory(list)
   local read, wrong = members.read(list == nil and {} or list)
   if not read then errors.misuse("the list of a store: " .. wrong) end
@@ -44,6 +45,9 @@ function stores.memory(list)
   return setmetatable(store, Memory)
 end
 
+--- A store in memory, by @{memory}.
+-- @type Memory
+
 --- The nodes, as copies.
 -- @treturn table list of nodes
 function Memory:get()
@@ -53,7 +57,7 @@ end
 --- Takes other nodes. A list that is refused changes nothing.
 -- @tparam table list as in stores.memory
 -- @treturn boolean|nil true
--- @treturn table|nil an error of kind "value"
+-- @treturn dqlite.error|nil an error of kind "value"
 function Memory:set(list)
   check_list(list)
   local read, wrong = members.read(list)
@@ -71,11 +75,13 @@ end
 local Yaml = {}
 Yaml.__index = Yaml
 
+--- @section end
+
 --- Makes a store of go-dqlite's file cluster.yaml, which programs in Go may share.
 -- It is read at each get, and holds up to 10,000 nodes and 1 MiB. No file and an
 -- empty one are an empty store; a symbolic link is refused.
 -- @tparam string path
--- @treturn table a store
+-- @treturn Yaml
 function stores.yaml(path)
   if type(path) ~= "string" or path == "" or path:find "%z" then
     errors.misuse "the path of a store must be a string that is not empty and has no NUL"
@@ -91,9 +97,12 @@ function Yaml:_error(reason)
   return value_error("%s: %s", errors.visible(self.path), reason)
 end
 
+--- A store in a file, by @{yaml}; its `path`.
+-- @type Yaml
+
 --- The nodes in the file. Ids are 0 where go-dqlite did not know them.
 -- @treturn table|nil list of nodes
--- @treturn table|nil an error of kind "value": what the file holds, or why it cannot
+-- @treturn dqlite.error|nil an error of kind "value": what the file holds, or why it cannot
 -- be read
 function Yaml:get()
   local text, kind, reason = core.read_file(self.path, FILE_MAX)
@@ -108,7 +117,7 @@ end
 -- was.
 -- @tparam table list as in stores.memory; an id that is missing becomes 0
 -- @treturn boolean|nil true
--- @treturn table|nil an error of kind "value"
+-- @treturn dqlite.error|nil an error of kind "value"
 function Yaml:set(list)
   check_list(list)
   local read, wrong = members.read(list)
@@ -148,8 +157,9 @@ end
 --- Reads a store of whoever's making. It may wait, if its `get` does.
 -- @tparam table store
 -- @treturn table|nil list of nodes, the list's and theirs own tables
--- @treturn table|nil the error: the store's own, if that is an error of this
+-- @treturn dqlite.error|nil the error: the store's own, if that is an error of this
 -- library's; else one of kind "value" for what it raised or answered
+-- @local
 function stores.read(store)
   local answer, err = call(store, "get")
   if not answer then return nil, err end
@@ -162,7 +172,8 @@ end
 -- @tparam table store
 -- @tparam table list of nodes, which the store may keep
 -- @treturn boolean|nil true
--- @treturn table|nil the error, as in stores.read
+-- @treturn dqlite.error|nil the error, as in stores.read
+-- @local
 function stores.write(store, list)
   if store.set == nil then return true end
   local answer, err = call(store, "set", members.copy(list))

@@ -1,6 +1,7 @@
---- Coroutines under luv: `run` for a program, `spawn` for what runs beside it, which is
--- for the loops of hosts as well.
--- @module dqlite.task
+--- What runs beside the one that has begun it, by @{dqlite.spawn}.
+--
+-- `task.traceback` says, once it has failed, where its error was raised, and which.
+-- @classmod dqlite.task
 
 local errors = require "dqlite.error"
 local loops = require "dqlite.loops"
@@ -32,6 +33,7 @@ end
 -- @tparam function fn
 -- @param ... its arguments
 -- @treturn table a task
+-- @local
 function tasks.start(loop, fn, ...)
   if type(fn) ~= "function" then
     errors.misuse("a task runs a function, not a " .. type(fn))
@@ -63,12 +65,8 @@ local function outcome(task)
   error(results[1], 0)
 end
 
---- Runs a function in a coroutine of its own, begun by luv's loop, not before `spawn`
--- returns; where the loop of a host (dqlite.host) takes a step, by that one. An error that
--- it raises is written to standard error, unless somebody waits for the task by then.
--- @tparam function fn
--- @param ... its arguments
--- @treturn table a task: `wait`, and once it has failed `traceback` (a string)
+--- See dqlite.spawn.
+-- @local
 function tasks.spawn(fn, ...)
   return tasks.start(loops.beside(), fn, ...)
 end
@@ -92,13 +90,8 @@ function Task:__tostring()
   return ("dqlite task (%s)"):format(state)
 end
 
---- Runs a function in a coroutine under luv's loop until it is done, and what is
--- left of abandoned results is read. Tasks that it has spawned and not waited for
--- stand still then, until the loop runs again.
--- @tparam function fn
--- @param ... its arguments
--- @return what it returns; raises what it raises, and when nothing is left that
--- could end its wait
+--- See dqlite.run.
+-- @local
 function tasks.run(fn, ...)
   local loop = loops.select "luv"
   if loop.is_running() then
@@ -114,9 +107,8 @@ function tasks.run(fn, ...)
   return outcome(task)
 end
 
---- Waits, and lets others run meanwhile where it is called in a coroutine under
--- luv, or of a host.
--- @tparam number seconds how long
+--- See dqlite.sleep.
+-- @local
 function tasks.sleep(seconds)
   if type(seconds) ~= "number" or not (seconds >= 0) then
     errors.misuse("sleep takes a number of seconds")

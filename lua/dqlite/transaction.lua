@@ -1,11 +1,15 @@
---- Transactions: a function run between BEGIN and COMMIT, nested ones as
--- savepoints, and handles for what does not fit in one function.
+--- The handle of a transaction that `conn:begin` has begun, for what does not fit in the
+-- function of `conn:transaction`. In Lua 5.4 `local tx <close> = conn:begin()` rolls back
+-- unless it was committed.
+-- @classmod dqlite.transaction
+
+-- Transactions: a function run between BEGIN and COMMIT, nested ones as savepoints, and
+-- handles.
 --
 -- A level: `parent`, `scope` (of dqlite.scope), `scoped` (of transaction(fn)),
 -- `handle` (else), `owner` (the coroutine of fn), `read_only`, `failed`
 -- (the first error at this level), `gone` (the error once the server has ended
 -- the transaction by itself).
--- @module dqlite.transaction
 
 local call = require "dqlite.call"
 local errors = require "dqlite.error"
@@ -120,6 +124,7 @@ local function leave(conn, level, settings, ok, ...)
 end
 
 --- See Connection:transaction.
+-- @local
 function transaction.run(conn, fn, opts)
   helpers.check_usable(conn)
   if type(fn) ~= "function" then
@@ -158,6 +163,7 @@ local function check_no_level(conn, what)
 end
 
 --- See Connection:begin.
+-- @local
 function transaction.begin(conn, mode)
   if check_no_level(conn, "begin") then
     errors.misuse("begin: a transaction is open already")
@@ -179,9 +185,9 @@ function transaction.begin(conn, mode)
 end
 
 --- Commits. A COMMIT that is refused leaves the transaction open, to be rolled
--- back (hazards.md, Transactions and writes).
+-- back.
 -- @treturn true|nil
--- @treturn table|nil the error; `ambiguous` when the answer was lost
+-- @treturn dqlite.error|nil the error; `ambiguous` when the answer was lost
 function Transaction:commit()
   check_handle(self, "commit")
   local done, err = commit(self.conn, self.level)
@@ -192,7 +198,7 @@ end
 
 --- Rolls back.
 -- @treturn true|nil
--- @treturn table|nil the error; the connection is gone then, and with it the
+-- @treturn dqlite.error|nil the error; the connection is gone then, and with it the
 -- transaction, unless its COMMIT was `ambiguous` before
 function Transaction:rollback()
   check_handle(self, "rollback")
@@ -224,6 +230,7 @@ function Transaction:__tostring()
 end
 
 --- See Connection:commit.
+-- @local
 function transaction.commit(conn)
   local level = check_no_level(conn, "commit")
   if level then return level.handle:commit() end
@@ -233,6 +240,7 @@ function transaction.commit(conn)
 end
 
 --- See Connection:rollback.
+-- @local
 function transaction.rollback(conn)
   local level = check_no_level(conn, "rollback")
   if level then return level.handle:rollback() end

@@ -1,25 +1,17 @@
---- SQL values that Lua has no type for (api.md, Values).
+--- SQL values that Lua has no type for; see dqlite.
 -- @module dqlite.values
 
 local core = require "dqlite.core"
 local errors = require "dqlite.error"
 
 local values = {
-  --- SQL's NULL, equal to ngx.null and cjson.null.
   null = core.null,
-  --- blob(s): the bytes of a string, to be bound as a BLOB.
   blob = core.blob,
-  --- real(x): a number to be bound as a REAL, also when it is whole.
   real = core.real,
-  --- int64(digits): an integer of 64 bits, from decimal digits or a number.
   int64 = core.int64,
 }
 
---- Packs values for an IN list into one parameter:
--- `WHERE id IN (SELECT value FROM json_each(?))`.
--- @tparam table list integers, reals, strings, booleans (1 and 0), nulls; `n`
--- counts trailing nils
--- @treturn string JSON. Raises for what JSON cannot carry: blobs, a NUL
+--- See dqlite.list.
 function values.list(list)
   if type(list) ~= "table" then
     errors.misuse("a list is a table, not a " .. type(list))
@@ -29,9 +21,7 @@ function values.list(list)
   return errors.raised(text)
 end
 
---- Quotes a name of a table or column for SQL.
--- @tparam string name
--- @treturn string in double quotes. Raises for a NUL, which cannot travel
+--- See dqlite.quote_name.
 function values.quote_name(name)
   if type(name) ~= "string" then
     errors.misuse("a name is a string, not a " .. type(name))

@@ -1,6 +1,8 @@
---- One node's own view of the cluster: it is asked itself, whoever leads, without a
--- database. Each call is a connection of its own.
--- @module dqlite.view
+--- One node's own view of the cluster, by `cluster:node(address)`: it is asked itself,
+-- whoever leads, without a database. Each call is a connection of its own.
+--
+-- `view.address` is the address of the node.
+-- @classmod dqlite.view
 
 local calls = require "dqlite.node_calls"
 local checks = require "dqlite.admin_checks"
@@ -19,6 +21,7 @@ View.__name = "dqlite.view"
 -- @tparam table loop
 -- @tparam string name that the cluster knows the node by
 -- @treturn table
+-- @local
 function views.new(settings, loop, name)
   local address, reason = checks.address(name)
   if not address then errors.misuse(reason) end
@@ -41,7 +44,7 @@ end
 
 --- Whom the node takes for the leader. One that is no voter never knows.
 -- @treturn table|nil id, address
--- @treturn table|nil the error; "no_leader" when it knows none
+-- @treturn dqlite.error|nil the error; "no_leader" when it knows none
 function View:leader()
   return call(self, self.settings, calls.leader)
 end
@@ -49,14 +52,14 @@ end
 --- The nodes of the cluster as the node knows them; of one that follows they may be
 -- out of date, and one that has not joined knows none.
 -- @treturn table|nil list of id, address, role
--- @treturn table|nil the error
+-- @treturn dqlite.error|nil the error
 function View:nodes()
   return call(self, self.settings, calls.nodes)
 end
 
 --- What the node says of itself.
 -- @treturn table|nil failure_domain, weight
--- @treturn table|nil the error
+-- @treturn dqlite.error|nil the error
 function View:describe()
   return call(self, self.settings, calls.describe)
 end
@@ -64,16 +67,16 @@ end
 --- Sets the node's weight, which it forgets when it stops.
 -- @tparam number weight a whole number
 -- @treturn true|nil
--- @treturn table|nil the error
+-- @treturn dqlite.error|nil the error
 function View:set_weight(weight)
   return call(self, self.settings, calls.set_weight, checks.weight(weight))
 end
 
---- Copies a database as the node has it (see dqlite.admin).
+--- Copies a database as the node has it. See `cluster:dump`.
 -- @tparam string database
--- @tparam[opt] table opts `to`, `max_size`
--- @treturn table|nil as cluster:dump
--- @treturn table|nil the error
+-- @tparam[opt] table opts `to` (a directory for the files), `max_size` (bytes, 256 MiB)
+-- @treturn table|nil the files as strings by name; with `to` how many bytes they have
+-- @treturn dqlite.error|nil the error
 function View:dump(database, opts)
   local settings, size, err = checks.dump(self.settings, database, opts)
   if not settings then return nil, err end

@@ -15,10 +15,14 @@ local DEFAULT_MAX = 64 * 1024 * 1024
 local FRAME_MAX = 1024 * 1024 * 1024
 
 --- The eight bytes that a client sends before its first request.
+-- @field HANDSHAKE
 wire.HANDSHAKE = "\1\0\0\0\0\0\0\0"
 
---- `requests` and `responses`: for each name its `number` and, for each schema
--- version, the list of its fields.
+--- What messages there are: for each name its `number` and, for each schema version, the
+-- list of its fields.
+-- @table messages
+-- @tfield table requests
+-- @tfield table responses
 wire.messages = { requests = core.requests, responses = core.responses }
 
 --- Encodes a message.
@@ -26,7 +30,7 @@ wire.messages = { requests = core.requests, responses = core.responses }
 -- @tparam table fields what is left out is 0, empty or no list; `schema`
 -- selects the version
 -- @treturn string|nil the frame
--- @treturn table|nil an error of kind "value": what hazards.md forbids, a text
+-- @treturn dqlite.error|nil an error of kind "value": what harms servers, a text
 -- with a NUL, more parameters than the schema counts
 function wire.encode(name, fields)
   local ok, bytes, reason = pcall(core.encode, name, fields or {})
@@ -56,7 +60,7 @@ end
 -- @tparam[opt] table opts `handshake = false`: the requests begin without the
 -- version word, else it comes out first as a message HANDSHAKE; `max`: bytes of
 -- the largest frame, 64 MiB
--- @treturn table the decoder
+-- @treturn Decoder
 function wire.decoder(direction, opts)
   opts = check_options(opts or {})
   if direction ~= "request" and direction ~= "response" then
@@ -67,6 +71,9 @@ function wire.decoder(direction, opts)
   local decoder = core.decoder(requests, handshake, opts.max or DEFAULT_MAX)
   return setmetatable({ core = decoder }, Decoder)
 end
+
+--- A decoder, by @{decoder}.
+-- @type Decoder
 
 --- Takes bytes as they come.
 -- @tparam string bytes any number of them
@@ -79,7 +86,7 @@ end
 --
 -- SERVERS does not say whether its entries have roles: both are tried.
 -- @treturn table|nil nil when more bytes are wanted
--- @treturn table|nil an error of kind "protocol", from then on every time
+-- @treturn dqlite.error|nil an error of kind "protocol", from then on every time
 function Decoder:next()
   local message, reason = self.core:next()
   if message or not reason then return message end

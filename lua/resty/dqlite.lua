@@ -203,7 +203,7 @@ end
 --- Sets how long each may take. Unlike a cosocket's these are for the whole: for the
 -- search for the leader too, and for all of an answer.
 -- @tparam number connect milliseconds; 0: the default
--- @tparam number send likewise
+-- @tparam number send_ms likewise
 -- @tparam number read likewise, from `read_result` on
 -- @treturn nil
 -- @treturn string|nil the error
