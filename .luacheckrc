@@ -19,3 +19,5 @@ files["config.ld"] = { std = "ldoc" }
 -- What wrk calls and offers.
 files["**/wrk*.lua"] = { globals = { "init", "request", "response", "setup", "done", "delay" },
   read_globals = { "wrk" } }
+-- Definitions for editors: functions without a body, types on one line each.
+files["library"] = { unused_args = false, max_comment_line_length = false, ignore = { "241" } }

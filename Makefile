@@ -545,7 +545,7 @@ $(BUILD)/bench/go: bench/clients/peer.go
 # Checks: the same last line --------------------------------------------------
 
 .PHONY: lint layers examples run-examples format
-lua_files := lua spec bench examples .luacheckrc .busted config.ld
+lua_files := lua library spec bench examples .luacheckrc .busted config.ld
 rockspecs := $(wildcard *.rockspec)
 c_files := $(shell find src bench spec -name '*.[ch]' 2>/dev/null)
 

@@ -1,6 +1,6 @@
 --- A cluster, from `dqlite.cluster(where, opts)`: what is known of its nodes, the way to
--- its leader, and its administration. Shared by all connections that are made through it: what one has
--- learned is there for the next.
+-- its leader, and its administration. Shared by all connections that are made through it:
+-- what one has learned is there for the next.
 --
 -- Each call of the administration connects by itself, takes the cluster's `timeout` at most,
 -- and raises what is wrong with its arguments before anything is dialled. Ids of nodes are

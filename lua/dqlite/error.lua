@@ -9,7 +9,7 @@
 -- @classmod dqlite.error
 
 --- The fields.
--- @table error
+-- @table fields
 -- @tfield string kind
 -- @tfield string message what has happened, safe to print
 -- @tfield bool fatal the connection is gone

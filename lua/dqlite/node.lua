@@ -57,7 +57,7 @@ node.features = library.features
 
 --- The version that the loaded libdqlite gives itself, such as "1.18.6".
 -- Some releases say less than they are, 1.11.1 says "1.10.0": ask `features`.
--- @string version
+-- @field version
 node.version = library.version
 
 -- Errors ------------------------------------------------------------------

@@ -27,7 +27,7 @@ wire.messages = { requests = core.requests, responses = core.responses }
 
 --- Encodes a message.
 -- @tparam string name as in wire.messages
--- @tparam table fields what is left out is 0, empty or no list; `schema`
+-- @tparam[opt] table fields what is left out is 0, empty or no list; `schema`
 -- selects the version
 -- @treturn string|nil the frame
 -- @treturn dqlite.error|nil an error of kind "value": what harms servers, a text

@@ -1,0 +1,33 @@
+---@meta _
+
+---What kind of thing has failed.
+---@alias dqlite.ErrorKind
+---| "connect" # a node was not reached
+---| "timeout" # the time of the call is over
+---| "closed" # the connection has ended
+---| "protocol" # an answer that makes no sense, or is too large
+---| "sql" # SQLite refuses the statement
+---| "busy" # another connection writes
+---| "constraint" # a constraint of the schema
+---| "not_leader" # the node leads no more
+---| "no_leader" # no node was found that leads
+---| "policy" # an option forbids it
+---| "pool" # no connection came free, or the pool is closed
+---| "value" # a value or an address that cannot be sent
+---| "unsupported" # the server, or libdqlite, cannot do it
+
+---What a call answers beside nil. `tostring` makes one readable line of it.
+---@class dqlite.Error
+---@field kind dqlite.ErrorKind
+---@field message string what has happened, safe to print
+---@field fatal boolean the connection is gone
+---@field retryable boolean it was certainly not applied
+---@field ambiguous boolean a write was sent and may have been applied
+---@field code? integer SQLite's extended code, or the node's
+---@field name? string of the code: "SQLITE_CONSTRAINT_UNIQUE"
+---@field raw? string the server's message as it came, 4 KiB at most
+---@field address? string of the node
+---@field sql? string the statement, capped; never parameters
+---@field leader? string who leads by now, where that has ended the call
+---@field index? integer which of several statements or sets it is about
+---@operator concat(any): string

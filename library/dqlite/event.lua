@@ -1,0 +1,26 @@
+---@meta _
+
+---What has happened.
+---@alias dqlite.EventName
+---| "connect" # `address`, `seconds`
+---| "close" # `address`, `error` where one has ended it
+---| "leader_change" # `leader`, `before`
+---| "retry" # `error`, `tries`
+---| "pool_wait" # `seconds`, `served`
+---| "query_start" # `sql`, `address`
+---| "query_end" # `sql`, `address`, `seconds`, `error`
+---| "slow_query" # the same, beyond the option `slow_query`
+---| "leak" # `message`
+
+---What the function of the option `on_event` is called with. That must not wait.
+---@class dqlite.Event
+---@field name dqlite.EventName
+---@field address? string of the node
+---@field seconds? number that it took
+---@field sql? string the statement, capped; never parameters
+---@field error? any a dqlite.Error; of "retry" what was raised, too
+---@field leader? string name of the node that leads now; nil where none is known
+---@field before? string name of the node that led
+---@field tries? integer so far
+---@field served? boolean did who waited get a connection?
+---@field message? string about a connection that was collected in use

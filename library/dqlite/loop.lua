@@ -1,0 +1,31 @@
+---@meta _
+
+---A connected stream, as a loop or the option `dial` gives it. Failures are
+---`nil, kind, reason`; deadlines are of the loop's clock.
+---@class dqlite.Stream
+---@field recv async fun(self: dqlite.Stream, session: userdata, deadline: number): any, string?, string? gets at least one byte into the session: `session:feed(bytes)`
+---@field send async fun(self: dqlite.Stream, session: userdata, deadline: number): any, string?, string? sends what is pending: `session:take()`
+---@field alive fun(self: dqlite.Stream): boolean a look without a round trip
+---@field close fun(self: dqlite.Stream) again does nothing
+---@field close_inherited? fun(self: dqlite.Stream) closes the descriptor and nothing else, in a process that was forked since
+---@field peer? fun(self: dqlite.Stream): string? the peer's address with a numeric host
+---@field interrupt? fun(self: dqlite.Stream, reason: string) ends the wait of whoever waits for it
+
+---A condition of a loop.
+---@class dqlite.Condition
+---@field signal fun(self: dqlite.Condition)
+---@field wait async fun(self: dqlite.Condition, deadline?: number): any, string?, string?
+
+---A loop of one's own: the option `loop`.
+---@class dqlite.CustomLoop
+---@field now fun(): number seconds of a clock that never goes back
+---@field sleep async fun(seconds: number): any, string?, string?
+---@field connect async fun(address: string, deadline: number, hold?: fun(stream: dqlite.Stream), keeping?: table, tls?: table): dqlite.Stream?, string?, string?
+---@field refusal? fun(): string? why nobody can wait here
+---@field start? fun(fn: async fun()) runs a coroutine beside the caller
+---@field cond? fun(on_close?: fun()): dqlite.Condition
+---@field is_alone? fun(): boolean does nobody run but the caller?
+---@field detach? fun(fn: async fun()) runs a function in a context of its own
+---@field background? fun(fn: async fun()) work behind the program's back
+---@field later_finalize? fun(fn: async fun()) work that a finalizer leaves behind
+---@field speaks_tls? boolean can `connect` do TLS?
