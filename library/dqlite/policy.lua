@@ -5,7 +5,7 @@
 
 ---What `safe` lets through.
 ---@class dqlite.SafeOptions
----@field private? boolean addresses of private networks (true)
+---@field public private? boolean addresses of private networks (true)
 ---@field loopback? boolean this machine (false)
 ---@field names? boolean other host names (true)
 

@@ -9,6 +9,9 @@ local BUILTIN = {}
 for name in ([[any boolean false function integer lightuserdata nil number string table thread
   true unknown userdata]]):gmatch "%S+" do BUILTIN[name] = true end
 
+-- Words that are no names of fields by themselves.
+local VISIBILITY = { public = true, protected = true, private = true, package = true }
+
 -- ---- one file ----
 
 local File = {}
@@ -75,6 +78,7 @@ function tags.field(self, read)
     return
   end
   name = read:need("[%a_][%w_]*", "the name of a field")
+  if VISIBILITY[name] then name = read:need("[%a_][%w_]*", "a name behind " .. name) end
   local field = add_field(self, name, read:take "%?" ~= nil)
   read.literals = {}
   field.type = read.text:sub(read.at):match "^%s*(%S+)"

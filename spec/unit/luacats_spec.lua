@@ -30,6 +30,7 @@ describe("annotations", function()
       ["A:f is there twice"] = "---Text.\nfunction A:f() end\n\n---Text.\nfunction A:f() end",
       ["B is no class"] = "---Text.\nfunction B.f() end",
       ["the field x is there twice"] = "---Text.\n---@class a.C\n---@field x any\n---@field x any",
+      ["a name behind private"] = "---Text.\n---@class a.C\n---@field private? string",
       ["a description begins with #"] = "---Text.\n---@alias a.D\n---| \"x\" what",
       ["a comment that no editor shows"] = "-- Text.",
     } do
