@@ -168,4 +168,6 @@ build = {
       incdirs = { "src" },
     },
   },
+  -- definitions for editors, those of dqlite.node as well
+  copy_directories = { "library" },
 }

@@ -1,7 +1,7 @@
 -- check_rockspecs.lua ROCKSPEC...: the rockspecs together name every Lua
--- module and every C source exactly once, under the module name that its path
--- gives, and nothing that does not exist; src/host is for programs in C and in no
--- rock. Ends with `N passed, N failed`.
+-- module, every C source and the definitions for editors exactly once, modules
+-- by the name that their path gives, and nothing that does not exist; src/host is
+-- for programs in C and in no rock. Ends with `N passed, N failed`.
 
 local problems = {}
 local named = {}
@@ -46,13 +46,16 @@ local function read_rockspec(path)
   for source in made.SOURCES:gmatch "%S+" do
     name_file(path, source)
   end
+  for _, directory in ipairs(rock.build.copy_directories or {}) do
+    name_file(path, directory)
+  end
 end
 
 -- The files that a rock must hold, as a set.
 local function files()
   local found = {}
   local list = io.popen("find lua src -path src/host -prune"
-    .. " -o -name '*.lua' -print -o -name '*.c' -print")
+    .. " -o -name '*.lua' -print -o -name '*.c' -print; find library -maxdepth 0")
   for path in list:lines() do
     found[path] = true
   end
