@@ -15,8 +15,7 @@
 --
 -- What fails answers nil, "LuaSQL: " and what is wrong, and, which LuaSQL has not, the error
 -- value of dqlite.error behind it. Misuse raises. Calls wait on every loop as those of
--- `dqlite` do. What else differs from LuaSQL is told where it does, and its driver for
--- SQLite is held against all of it in spec/support/luasql.
+-- `dqlite` do. What else differs from LuaSQL is told where it does.
 -- @module dqlite.luasql
 
 local dqlite = require "dqlite"
@@ -35,11 +34,14 @@ local luasql = {
 -- commas between them, or what dqlite.connect takes; a source name is a database's alone
 -- then. Left out: each source name tells both
 -- @tparam[opt] table opts options of dqlite.connect for all its connections
--- @treturn table an environment
+-- @treturn dqlite.luasql.environment
 luasql.dqlite = environments.new
 
 --- The same by the name that programs for SQLite call.
 -- @function sqlite3
+-- @tparam[opt] string|table where as of dqlite
+-- @tparam[opt] table opts as of dqlite
+-- @treturn dqlite.luasql.environment
 luasql.sqlite3 = environments.new
 
 return luasql

@@ -112,7 +112,7 @@ local function classes_of(module, path)
   local seen, code = { classes = {} }, read(path)
   walk_table(module, path, seen)
   for name in pairs(seen.classes) do
-    local is_other = not code:find("\nlocal " .. name .. " = {}\n", 1, true)
+    local is_other = not code:find("\nfunction " .. name .. "[.:]")
     if is_other then seen.classes[name] = nil end
   end
   return seen.classes
@@ -121,7 +121,7 @@ end
 -- ---- what there is ----
 
 local function is_private(name)
-  return type(name) ~= "string" or name:sub(1, 1) == "_" and name ~= "_VERSION"
+  return type(name) ~= "string" or name:find "^_%U" ~= nil
 end
 
 -- A table whose functions programs call, as its code and its comments have it.
@@ -168,7 +168,7 @@ local function read_module(path)
     own = not is_object and new_surface(name, path, value) or nil }
   for class, methods in pairs(classes_of(value, path)) do
     if methods ~= value then
-      local prefix = is_object and "dqlite" or name
+      local prefix = is_object and name:match "^(.*)%." or name
       module.classes[class] = new_surface(prefix .. "." .. class, path, methods)
     end
   end

@@ -167,7 +167,7 @@ describe("an object", function()
     each_surface(function(surface)
       local object = real[surface.definition]
       if not object then return end
-      assert.equal(surface.value, getmetatable(object).__index)
+      assert.equal(surface.value, debug.getmetatable(object).__index)
       for name, field in pairs(defined(surface).fields) do
         if not field.optional and object[name] == nil then
           problems[#problems + 1] = ("%s has no '%s'"):format(surface.definition, name)

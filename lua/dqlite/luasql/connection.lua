@@ -1,7 +1,7 @@
 --- A connection of dqlite.luasql: one of dqlite, for one coroutine at a time, on which
 -- LuaSQL's calls are made. It is lost with the leader that it is to: `err.fatal`, the third
 -- value that a call answers, tells, and `env:connect` finds the next one.
--- @module dqlite.luasql.connection
+-- @classmod dqlite.luasql.connection
 
 local cursors = require "dqlite.luasql.cursor"
 local errors = require "dqlite.error"
@@ -17,6 +17,7 @@ local WEAK = { __mode = "k" } -- a cursor that was dropped is not open
 --- Makes one.
 -- @tparam table handle a connection of dqlite
 -- @treturn table
+-- @local
 function connection.new(handle)
   return object.new(Connection, {
     handle = handle,
@@ -75,7 +76,7 @@ end
 -- a row, RETURNING, EXPLAIN, a PRAGMA that is asked. Of others how many rows were changed,
 -- 0 where it changes none. On 5.3 and 5.4 that is an integer, a float of LuaSQL's
 -- @treturn string|nil "LuaSQL: " and what is wrong
--- @treturn table|nil the error; `ambiguous` when the statement may have been applied
+-- @treturn dqlite.error|nil the error; `ambiguous` when the statement may have been applied
 function Connection:execute(text, ...)
   object.check(Connection, self, "execute")
   text = object.text(text, 1, "execute")
@@ -103,7 +104,7 @@ end
 -- have no such number
 -- @treturn string|nil "LuaSQL: " and what is wrong: what has no INSERT or REPLACE of one's
 -- own as the last change is asked for
--- @treturn table|nil the error
+-- @treturn dqlite.error|nil the error
 function Connection:getlastautoid()
   object.check(Connection, self, "getlastautoid")
   if self.last_id then return self.last_id end
@@ -131,7 +132,7 @@ end
 -- @treturn string|nil "LuaSQL: " and what is wrong: no transaction is open; or the server has
 -- ended it by itself (INSERT OR ROLLBACK), in which case nothing else has been run behind
 -- that, unlike with SQLite, which runs it outside of the transaction
--- @treturn table|nil the error; `ambiguous` when the answer was lost
+-- @treturn dqlite.error|nil the error; `ambiguous` when the answer was lost
 function Connection:commit()
   object.check(Connection, self, "commit")
   return finish(self, "commit")
@@ -149,7 +150,7 @@ end
 -- @tparam boolean on
 -- @treturn boolean|nil true; where autocommit is off already as well, which LuaSQL raises for
 -- @treturn string|nil "LuaSQL: " and what is wrong
--- @treturn table|nil the error
+-- @treturn dqlite.error|nil the error
 function Connection:setautocommit(on)
   object.check(Connection, self, "setautocommit")
   on = on and true or false

@@ -2,7 +2,7 @@
 -- be open beside it, statements run meanwhile, and none of them changes what it gives; a
 -- result beyond the option `max_result_bytes` (256 MiB) is an error of `execute`. What was
 -- fetched is given up.
--- @module dqlite.luasql.cursor
+-- @classmod dqlite.luasql.cursor
 
 local dqlite = require "dqlite"
 local object = require "dqlite.luasql.object"
@@ -20,6 +20,7 @@ local unpack = table.unpack or rawget(_G, "unpack")
 -- @tparam table siblings the open cursors of its connection, as keys
 -- @tparam table connection which is to live as long
 -- @treturn table
+-- @local
 function cursor.new(result, siblings, connection)
   local self = object.new(Cursor, {
     rows = result, -- those that are left

@@ -1,5 +1,5 @@
 --- An environment of dqlite.luasql: where connections come from.
--- @module dqlite.luasql.environment
+-- @classmod dqlite.luasql.environment
 
 local connections = require "dqlite.luasql.connection"
 local dqlite = require "dqlite"
@@ -47,6 +47,7 @@ local function with_options(base, database, ...)
 end
 
 --- Makes one: see dqlite.luasql.
+-- @local
 function environment.new(where, opts)
   if opts ~= nil and type(opts) ~= "table" then
     errors.misuse("options are a table, not a " .. type(opts))
@@ -66,9 +67,9 @@ end
 -- the name of the database
 -- @param ... LuaSQL's user name and password, which are ignored; and, which LuaSQL has not,
 -- a table of options of dqlite.connect, in any place
--- @treturn table|nil a connection
+-- @treturn dqlite.luasql.connection|nil
 -- @treturn string|nil "LuaSQL: " and what is wrong
--- @treturn table|nil the error, as of dqlite.connect
+-- @treturn dqlite.error|nil the error, as of dqlite.connect
 function Environment:connect(source, ...)
   object.check(Environment, self, "connect")
   local where, database = place_of(self, source)
