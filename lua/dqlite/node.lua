@@ -175,12 +175,9 @@ end
 
 -- The node ----------------------------------------------------------------
 
---- A node, made by @{new}.
+--- A node, made by @{new}. Its fields: `id` (decimal), `address` (what clients dial), `dir`
+-- (the data directory), `bind_address` (what libdqlite listens on; nil before the first start).
 -- @type Node
--- @string id decimal
--- @string address what clients dial
--- @string dir the data directory
--- @string bind_address what libdqlite listens on; nil before the first start
 local Node = {}
 Node.__index = Node
 
@@ -197,7 +194,7 @@ Node.__index = Node
 -- handlers never run on libdqlite's threads.
 -- @treturn[1] boolean true
 -- @treturn[2] nil
--- @treturn[2] table error of kind "busy", "value" or "connect"
+-- @treturn[2] dqlite.error of kind "busy", "value" or "connect"
 function Node:start()
   process.check(self._process, "the node", "make one in this process, after the fork")
   if self._running then errors.misuse "the node is running already" end
@@ -223,7 +220,7 @@ end
 -- nothing when it does not run. Clients lose their connections.
 -- @treturn[1] boolean true
 -- @treturn[2] nil
--- @treturn[2] table error of kind "connect"; the node is stopped all the same
+-- @treturn[2] dqlite.error of kind "connect"; the node is stopped all the same
 function Node:stop()
   self._running = false
   local ok, message, code = self._handle:stop()
@@ -278,7 +275,7 @@ Node.__close = Node.stop
 --   queue before it fails as busy; since 1.18.2
 -- @treturn[1] Node
 -- @treturn[2] nil
--- @treturn[2] table error of kind "value", "unsupported" or "connect"
+-- @treturn[2] dqlite.error of kind "value", "unsupported" or "connect"
 -- @usage
 -- local node = assert(require "dqlite.node".new {
 --   address = "127.0.0.1:0", dir = "/var/lib/app/node" })
@@ -370,7 +367,7 @@ end
 --   among them; role "voter" (the default), "standby" or "spare"
 -- @treturn[1] boolean true
 -- @treturn[2] nil
--- @treturn[2] table error of kind "value", "unsupported", "busy" or "connect"
+-- @treturn[2] dqlite.error of kind "value", "unsupported", "busy" or "connect"
 function node.recover(opts)
   local checked = options.check_recover(opts)
   local ok, err = check_cluster(checked.members, checked.id, checked.address)

@@ -106,7 +106,7 @@ end
 -- @tparam table opts those of @{dqlite.node.new}; `address` with a host and a port
 -- @treturn[1] boolean true, also while it waits
 -- @treturn[2] nil
--- @treturn[2] table error, which is logged
+-- @treturn[2] dqlite.error which is logged
 function nginx.start(opts)
   check_phase()
   if ngx.worker.id() ~= FIRST then return true end
@@ -122,7 +122,7 @@ end
 -- nothing. (A worker that exits without it stops its node later, as Lua closes.)
 -- @treturn[1] boolean true
 -- @treturn[2] nil
--- @treturn[2] table error, which is logged; the node is stopped all the same
+-- @treturn[2] dqlite.error which is logged; the node is stopped all the same
 function nginx.stop()
   local self = own
   own = nil
@@ -139,7 +139,7 @@ end
 --- How the node of this worker is.
 -- @treturn string|nil "waiting", "running" or "failed"; nil in the other workers, which
 --   have none, and with `lua_code_cache off` in requests, which cannot see it
--- @treturn table|nil the error that it waits for the end of, or that it has failed with
+-- @treturn dqlite.error|nil the error that it waits for the end of, or that it has failed with
 function nginx.status()
   if not own then return nil end
   return own.state, own.err
