@@ -11,6 +11,7 @@
 ---@field session dqlite.session raw sessions with one node
 ---@field store dqlite.store where addresses of nodes are kept
 ---@field wire dqlite.wire the codec alone
+---@field host dqlite.host loops for programs that poll themselves
 ---@field node dqlite.node the embedded node, where the rock lua-dqlite-node is installed
 local dqlite = {}
 

@@ -223,6 +223,25 @@ function Connection:set_keepalive(idle, size) end
 ---@return dqlite.Error? err
 function Connection:get_reused_times() end
 
+---The descriptor of the connection, to be watched.
+---@nodiscard
+---@return integer? fd nil once it has ended
+function Connection:pollfd() end
+
+---On the loop of a host: what the descriptor is to be watched for.
+---@nodiscard
+---@return dqlite.host.Events? events nil where nobody waits for it
+function Connection:events() end
+
+---On the loop of a host: when the next step is due, should the descriptor not become ready.
+---@nodiscard
+---@return number? seconds 0: at once; nil: never
+function Connection:timeout() end
+
+---On the loop of a host: takes a step in which no other connection is looked at.
+---@return boolean busy is there anything left to wait for?
+function Connection:step() end
+
 ---Can statements be sent?
 ---@nodiscard
 ---@return boolean

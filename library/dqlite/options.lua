@@ -10,6 +10,7 @@
 ---| "luv" # others run meanwhile, under luv's loop
 ---| "nginx" # cosockets of nginx' Lua module
 ---| "cqueues"
+---| dqlite.host.Host
 ---| dqlite.CustomLoop
 
 ---What an INTEGER becomes that a number does not hold (Lua 5.1, 5.2, LuaJIT).

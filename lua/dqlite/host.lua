@@ -18,6 +18,7 @@
 -- A host name is looked up with a call that blocks. Numeric addresses are not, and the
 -- option `dial` can do it differently.
 -- @module dqlite.host
+-- @alias hosts
 
 local errors = require "dqlite.error"
 local make_loop = require "dqlite.loop.host"
@@ -30,18 +31,21 @@ Host.__index = Host
 Host.__name = "dqlite.host"
 
 --- Makes a loop, to be given as the option `loop`.
--- @treturn table
+-- @treturn Host
 function hosts.new()
   local host = setmetatable({}, Host)
   host.waits, host.watched = make_loop(host)
   return host
 end
 
+--- A loop, made by @{new}.
+-- @type Host
+
 --- Runs a function in a coroutine of its own, begun by the next step. An error that it
 -- raises is written to standard error, unless somebody waits for the task by then.
 -- @tparam function fn
 -- @param ... its arguments
--- @treturn table a task (see dqlite.task)
+-- @treturn dqlite.task
 function Host:spawn(fn, ...)
   return tasks.start(self, fn, ...)
 end

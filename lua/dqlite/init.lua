@@ -98,8 +98,8 @@ dqlite.retry = retry.run
 dqlite.run = tasks.run
 
 --- Runs a function in a coroutine of its own, begun by luv's loop, not before `spawn`
--- returns; where the loop of a host (@{dqlite.host}) takes a step, by that one. An error that it raises is written to standard error, unless
--- somebody waits for the task by then.
+-- returns; where the loop of a host (@{dqlite.host}) takes a step, by that one. An error
+-- that it raises is written to standard error, unless somebody waits for the task by then.
 -- @function spawn
 -- @tparam function fn
 -- @param ... its arguments
