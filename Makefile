@@ -384,20 +384,24 @@ run-valgrind: all $(if $(filter luajit,$(LUA)),$(oom)/host)
 test-unit:
 	@$(suites) -j 2 $(unit_suites)
 
-unit_suites = $(foreach l,$(LUAS),'unit, $l=$(MAKE) specs SUITE=unit LUA=$l')
+unit_suites = $(foreach l,$(LUAS),$(foreach s,1/3 2/3 3/3,\
+  'unit, $l, $s=SHARE=$s $(MAKE) specs SUITE=unit LUA=$l'))
 
 .PHONY: test-hostile
-## make test-hostile  specs against a server that misbehaves; on both loops, or
-##                 DQLITE_LOOP=luv
+## make test-hostile  specs against a server that misbehaves, each Lua on one of both
+##                 loops; EVERYWHERE=1: on both; or DQLITE_LOOP=luv
 # luv itself writes that line for each of thousands of connections.
 less_luv := sed -u "/^EBADF: bad file descriptor$$/d; s/EBADF: bad file descriptor$$//"
 test-hostile:
 	@$(foreach l,$(LUAS),$(MAKE) LUA=$l all &&) :
 	@$(suites) -j 2 $(hostile_suites)
 
-hostile_suites = $(foreach l,$(LUAS),$(foreach loop,$(LOOPS),\
-  'hostile, $l, $(loop)=set -o pipefail; DQLITE_LOOP=$(loop) \
-  $(MAKE) specs SUITE=hostile LUA=$l 2>&1 | $(less_luv)'))
+hostile_runs = $(or $(if $(EVERYWHERE)$(DQLITE_LOOP),,$(filter lua5.4$(comma)luv \
+  luajit$(comma)blocking,$(runs))),$(runs))
+hostile_suites = $(foreach r,$(hostile_runs),\
+  'hostile, $(call run_lua_of,$r), $(call run_loop_of,$r)=set -o pipefail; \
+  DQLITE_LOOP=$(call run_loop_of,$r) \
+  $(MAKE) specs SUITE=hostile LUA=$(call run_lua_of,$r) 2>&1 | $(less_luv)')
 
 .PHONY: chaos run-chaos
 ## make chaos      work on a cluster whose nodes are killed, frozen, cut off and
@@ -428,6 +432,7 @@ test-long:
 	@$(MAKE) $(scanner_test)
 	@$(suites) 'scanner, 2,000,000=$(scanner_test) 2000000 $(SEED)' \
 	  'valgrind=$(MAKE) valgrind' 'coverage=$(MAKE) coverage' \
+	  'hostile=EVERYWHERE=1 $(MAKE) test-hostile' \
 	  'live, in great numbers=EVERYWHERE=1 ROWS=1000000 QUERIES=200000 FAILOVERS=5 \
 	    $(MAKE) test-live'
 
