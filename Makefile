@@ -403,6 +403,20 @@ hostile_suites = $(foreach r,$(hostile_runs),\
   DQLITE_LOOP=$(call run_loop_of,$r) \
   $(MAKE) specs SUITE=hostile LUA=$(call run_lua_of,$r) 2>&1 | $(less_luv)')
 
+.PHONY: c-hosts
+## make c-hosts    programs in C that host Lua: libluadqlite.a alone, and those of
+##                 examples/c_host with gcc, with clang, under valgrind
+c_host = $(MAKE) -C examples/c_host LUA=lua5.4 WERROR=-Werror CC=$(1) BUILD='$(abspath $(2))'
+c_hosts_cc := $(call c_host,$(CC),$(BUILD))
+c_hosts_clang := $(call c_host,clang,$(BUILD)/clang)
+c-hosts:
+	@$(SETUP) build test
+	@$(foreach l,$(LUAS),$(MAKE) LUA=$l $(BUILD)/$l/spec/host/preload_test &&) :
+	@$(c_hosts_cc) all && $(c_hosts_clang) all
+	@$(suites) -j 2 'valgrind=$(c_hosts_cc) valgrind' \
+	  $(foreach l,$(LUAS),'libluadqlite.a, $l=$(BUILD)/$l/spec/host/preload_test') \
+	  '$(CC)=$(c_hosts_cc) check' 'clang=$(c_hosts_clang) check'
+
 .PHONY: chaos run-chaos
 ## make chaos      work on a cluster whose nodes are killed, frozen, cut off and
 ##                 exchanged meanwhile, for CHAOS_S=60 seconds, and a check of what
@@ -431,6 +445,7 @@ test-long:
 	@$(SETUP) build test
 	@$(MAKE) $(scanner_test)
 	@$(suites) 'scanner, 2,000,000=$(scanner_test) 2000000 $(SEED)' \
+	  'two states, tsan=$(c_hosts_cc) tsan' \
 	  'valgrind=$(MAKE) valgrind' 'coverage=$(MAKE) coverage' \
 	  'hostile=EVERYWHERE=1 $(MAKE) test-hostile' \
 	  'live, in great numbers=EVERYWHERE=1 ROWS=1000000 QUERIES=200000 FAILOVERS=5 \
@@ -552,7 +567,7 @@ $(BUILD)/bench/go: bench/clients/peer.go
 .PHONY: lint layers examples run-examples format
 lua_files := lua library spec bench examples .luacheckrc .busted config.ld
 rockspecs := $(wildcard *.rockspec)
-c_files := $(shell find src bench spec -name '*.[ch]' 2>/dev/null)
+c_files := $(shell find src bench spec examples -name '*.[ch]' 2>/dev/null)
 
 ## make lint       luacheck, clang-format, clang's warnings, the reference, the rockspecs
 lint:
