@@ -277,6 +277,7 @@ env:
 test:
 	@$(SETUP) build test
 	@$(suites) 'core in C=$(MAKE) test-core' 'fuzz replay=$(MAKE) fuzz-replay' \
+	  'hosts in C=$(MAKE) c-hosts' \
 	  'no servers=$(MAKE) test-alone' 'servers=$(MAKE) test-servers' \
 	  'chaos=$(MAKE) test-chaos'
 
