@@ -360,7 +360,7 @@ int dqc_sql_scan(struct dqc_sql *sql, struct dqc_bytes text)
 {
   struct scan scan = {.sql = sql, .text = text};
   reset(sql);
-  if ((uint64_t)text.len > UINT32_MAX) return DQC_ETOOBIG;
+  if ((uint32_t)text.len != text.len) return DQC_ETOOBIG;
   sql->begin = sql->end = scan.begin = skip(&scan, 0, 1);
   if (sql->begin == text.len) {
     sql->kind = DQC_SQL_EMPTY;
