@@ -1,5 +1,6 @@
 /* Files read and replaced whole: what is refused, and what a failure leaves. */
 #define _DEFAULT_SOURCE
+#define _FILE_OFFSET_BITS 64 /* test_vast, readdir */
 
 #include "core/file.h"
 
@@ -91,6 +92,18 @@ static void test_limit(void)
   CHECK_EQ(read_status(PATH, 0), DQC_ETOOBIG);
   CHECK_EQ(read_status(PATH, SIZE_MAX), DQC_DONE);
   CHECK_EQ(read_status("/dev/zero", 100), DQC_EVALUE);
+}
+
+/* One whose size needs more than 32 bits, signed; it takes no room. */
+static void test_vast(void)
+{
+  int fd = open("vast", O_WRONLY | O_CREAT, 0600);
+  CHECK_EQ(ftruncate(fd, (off_t)3 << 30), 0);
+  CHECK_EQ(close(fd), 0);
+  CHECK_EQ(read_status("vast", 100), DQC_ETOOBIG);
+  CHECK_EQ(replace("vast", "small"), DQC_DONE);
+  check_content("vast", bytes_of("small"));
+  CHECK_EQ(unlink("vast"), 0);
 }
 
 static void test_missing(void)
@@ -236,6 +249,7 @@ int main(void)
   int fd = next_fd();
   test_replace();
   test_limit();
+  test_vast();
   test_missing();
   test_refused();
   test_cut_short();
