@@ -49,8 +49,11 @@ warnings := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes $(WERROR)
 # A user's CFLAGS come after ours and do not replace them.
 compile := $(CC) -std=c99 $(warnings) -fPIC -Isrc \
   -I$(LUA_INCDIR) $(DQLITE_CFLAGS) $(CPPFLAGS) $(CFLAGS)
-# What the specs in C are compiled with.
+# What the specs in C are compiled with, which of them not, and by what they run
+# that are for another machine (spec/cross).
 INSTRUMENT ?= -fsanitize=address,undefined -fno-sanitize-recover=all
+LEAVE_OUT ?=
+RUN ?=
 sanitize := $(CC) -std=c99 $(warnings) -Isrc -Ispec/core -g -O1 \
   -fno-omit-frame-pointer $(INSTRUMENT)
 
@@ -61,7 +64,8 @@ libraries := core $(if $(has_dqlite),node_core)
 objects = $(patsubst src/%.c,$(out)/obj/%.o,$(wildcard $(1)))
 sanitized := $(patsubst %.c,$(BUILD)/sanitize/%.o,\
   $(wildcard src/core/*.c spec/core/support/*.c))
-core_tests := $(patsubst %.c,$(BUILD)/sanitize/%,$(wildcard spec/core/*_test.c))
+core_tests := $(patsubst %.c,$(BUILD)/sanitize/%,\
+  $(filter-out $(LEAVE_OUT),$(wildcard spec/core/*_test.c)))
 fuzz := $(BUILD)/sanitize/spec/fuzz
 fuzz_targets := $(patsubst %.c,$(BUILD)/sanitize/%,$(wildcard spec/fuzz/*_fuzz.c))
 
@@ -216,7 +220,7 @@ $(fuzz)/seeds: $(fuzz)/seeds.o $(sanitized)
 $(BUILD)/fuzz/seeds: $(fuzz)/seeds $(wildcard spec/vectors/*.txt)
 	@rm -rf $@
 	@mkdir -p $(@D)
-	$(quiet)$(fuzz)/seeds $@
+	$(quiet)$(RUN) $(fuzz)/seeds $@
 
 # An interpreter with an allocator that fails. ASan does not follow the ways in
 # which LuaJIT leaves functions.
@@ -241,7 +245,7 @@ $(oom)/host: $(patsubst %.c,$(oom)/%.o,\
 $(BUILD)/sanitize/spec/core/sqlite_test: LDLIBS += -lsqlite3
 
 .SECONDARY:
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD) -type f -name '*.d' 2>/dev/null)
 
 # Running from the tree -----------------------------------------------------
 
@@ -306,7 +310,7 @@ test-core:
 test-c: $(core_tests)
 	@ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=1 \
 	UBSAN_OPTIONS=print_stacktrace=1 \
-	$(suites) $(foreach t,$(core_tests),'$(notdir $t)=$t')
+	$(suites) $(foreach t,$(core_tests),'$(notdir $t)=$(RUN) $t')
 
 .PHONY: fuzz-replay fuzz fuzz-programs coverage
 ## make fuzz-replay  every fuzz target with the inputs known beforehand: those
@@ -318,7 +322,7 @@ fuzz-replay: $(fuzz_targets:=_replay) $(BUILD)/fuzz/seeds
 	@ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=1 \
 	UBSAN_OPTIONS=print_stacktrace=1 \
 	$(suites) $(foreach t,$(fuzz_targets),\
-	  'fuzz $(call fuzz_name,$t)=$t_replay $(call fuzz_inputs,$t)')
+	  'fuzz $(call fuzz_name,$t)=$(RUN) $t_replay $(call fuzz_inputs,$t)')
 
 ## make fuzz       let clang's libFuzzer try new inputs, FUZZ_S=60 seconds for
 ##                 each target; findings go to build/fuzz/found
@@ -489,6 +493,17 @@ test-nginx:
 
 specs: all $(out)/spec/support/fork.so
 	@$(run_lua) $(support)/run_specs.lua --run=$(SUITE)
+
+.PHONY: check-cross
+## make check-cross  core and binding for musl, arm64, armhf (32 bits) and s390x
+##                 (big-endian), the latter three under qemu, with Debian's Lua 5.4
+##                 and LuaJIT there; MACHINES=arm64, SPECS=spec/unit for all specs
+MACHINES ?= musl arm64 armhf s390x
+SPECS ?= $(binding_specs)
+check-cross:
+	@$(SETUP) build test cross
+	@$(foreach l,lua5.4 luajit,$(MAKE) LUA=$l all &&) :
+	@$(suites) $(foreach m,$(MACHINES),'$m=spec/cross/check.sh $m $(SPECS)')
 
 # Speed -----------------------------------------------------------------------
 

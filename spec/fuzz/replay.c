@@ -3,6 +3,7 @@
  * where one ends it, that one is counted as failed and the next child goes on
  * behind it. Ends with the line `N passed, N failed`. */
 #define _DEFAULT_SOURCE
+#define _FILE_OFFSET_BITS 64 /* qemu's directories, where long has 32 */
 
 #include <dirent.h>
 #include <stdio.h>

@@ -2,6 +2,7 @@
  * vectors and statements, to DIRECTORY/TARGET/. Run it from the top of the
  * tree. */
 #define _DEFAULT_SOURCE
+#define _FILE_OFFSET_BITS 64 /* qemu's directories, where long has 32 */
 
 #include <stdio.h>
 #include <stdlib.h>
