@@ -6,6 +6,9 @@
 LUA ?= lua5.4
 # those of the suites: both, unless one is asked for by LUA=
 LUAS ?= $(if $(filter command%,$(origin LUA)),$(LUA),lua5.4 luajit)
+# and the others, for which make test has fewer specs
+OTHER_LUAS ?= $(filter $(if $(filter command%,$(origin LUA)),$(LUA),%),\
+  lua5.3 lua5.2 lua5.1)
 CFLAGS ?= -O2
 # make WERROR= for a compiler whose warnings we have not seen
 WERROR ?= -Werror
@@ -300,7 +303,8 @@ test-schedules: all
 test-alone:
 	@$(foreach l,$(LUAS),$(MAKE) LUA=$l all $(BUILD)/$l/oom/host \
 	  $(BUILD)/$l/spec/support/fork.so &&) :
-	@$(suites) -j 3 $(oom_suites) $(unit_suites) $(hostile_suites) $(valgrind_suites)
+	@$(suites) -j 3 $(oom_suites) $(unit_suites) $(hostile_suites) $(valgrind_suites) \
+	  $(call unit_suites_of,$(filter-out $(LUAS),$(OTHER_LUAS)))
 
 test-core:
 	@$(suites) -j 2 'core in C, gcc=$(MAKE) test-c' \
@@ -389,7 +393,8 @@ run-valgrind: all $(if $(filter luajit,$(LUA)),$(oom)/host)
 test-unit:
 	@$(suites) -j 2 $(unit_suites)
 
-unit_suites = $(foreach l,$(LUAS),$(foreach s,1/3 2/3 3/3,\
+unit_suites = $(call unit_suites_of,$(LUAS))
+unit_suites_of = $(foreach l,$(1),$(foreach s,1/3 2/3 3/3,\
   'unit, $l, $s=SHARE=$s $(MAKE) specs SUITE=unit LUA=$l'))
 
 .PHONY: test-hostile
@@ -404,9 +409,8 @@ test-hostile:
 hostile_runs = $(or $(if $(EVERYWHERE)$(DQLITE_LOOP),,$(filter lua5.4$(comma)luv \
   luajit$(comma)blocking,$(runs))),$(runs))
 hostile_suites = $(foreach r,$(hostile_runs),\
-  'hostile, $(call run_lua_of,$r), $(call run_loop_of,$r)=set -o pipefail; \
-  DQLITE_LOOP=$(call run_loop_of,$r) \
-  $(MAKE) specs SUITE=hostile LUA=$(call run_lua_of,$r) 2>&1 | $(less_luv)')
+  'hostile, $(run_lua_of), $(run_loop_of)=set -o pipefail; DQLITE_LOOP=$(run_loop_of) \
+  $(MAKE) specs SUITE=hostile LUA=$(run_lua_of) 2>&1 | $(less_luv)')
 
 .PHONY: c-hosts
 ## make c-hosts    programs in C that host Lua: libluadqlite.a alone, and those of
@@ -443,7 +447,8 @@ run-chaos: all
 .PHONY: test-long
 ## make test-long  what takes too long for make test: the scanner against SQLite
 ##                 on millions of statements, SEED=n for others than last time;
-##                 the live specs with many more rows, queries and failovers
+##                 the live specs with many more rows, queries and failovers; all
+##                 specs on Lua 5.3, 5.2 and 5.1
 SEED ?= 1
 scanner_test := $(BUILD)/sanitize/spec/core/sqlite_test
 test-long:
@@ -454,7 +459,8 @@ test-long:
 	  'valgrind=$(MAKE) valgrind' 'coverage=$(MAKE) coverage' \
 	  'hostile=EVERYWHERE=1 $(MAKE) test-hostile' \
 	  'live, in great numbers=EVERYWHERE=1 ROWS=1000000 QUERIES=200000 FAILOVERS=5 \
-	    $(MAKE) test-live'
+	    $(MAKE) test-live' \
+	  'other Luas=EVERYWHERE=1 $(MAKE) test-luas'
 
 # The servers' own process runs on lua5.4, whatever the specs run on. Suites with
 # servers of their own run side by side: most of the time they wait for those.
@@ -466,23 +472,27 @@ test-live:
 	  $(MAKE) LUA=$l all &&) :
 	@$(suites) $(if $(DQLITE_SERVERS),,-j 4) $(cluster_suites) $(server_suites)
 
+# Each Lua on each loop; luv's is not for Lua 5.1.
+runs = $(filter-out lua5.1$(comma)luv,$(foreach loop,$(LOOPS),$(LUAS:%=%,$(loop))))
+run_lua_of = $(firstword $(subst $(comma), ,$r))
+run_loop_of = $(lastword $(subst $(comma), ,$r))
+
 # Those on clusters take longest, and so come first.
-runs = $(foreach loop,$(LOOPS),$(LUAS:%=%,$(loop)))
-run_lua_of = $(firstword $(subst $(comma), ,$(1)))
-run_loop_of = $(lastword $(subst $(comma), ,$(1)))
 cluster_runs = $(if $(EVERYWHERE),$(runs),$(filter lua5.4$(comma)blocking luajit$(comma)luv,$(runs)))
-live_suite = '$(1), $(call run_lua_of,$(2)), $(call run_loop_of,$(2))=PART=$(1) \
-  DQLITE_LOOP=$(call run_loop_of,$(2)) $(support)/with_servers.sh \
-  $(MAKE) specs SUITE=live LUA=$(call run_lua_of,$(2))'
-cluster_suites = $(foreach r,$(cluster_runs),$(call live_suite,clusters,$r))
-server_suites = $(foreach r,$(runs),$(call live_suite,servers,$r))
+live_suite = '$(1), $(run_lua_of), $(run_loop_of)=PART=$(1) \
+  DQLITE_LOOP=$(run_loop_of) $(support)/with_servers.sh \
+  $(MAKE) specs SUITE=live LUA=$(run_lua_of)'
+cluster_suites = $(foreach r,$(cluster_runs),$(call live_suite,clusters))
+server_suites = $(foreach r,$(runs),$(call live_suite,servers))
+other_server_suites = $(foreach r,$(filter-out $(runs),\
+  $(patsubst %,%$(comma)blocking,$(filter lua5.1,$(OTHER_LUAS)))),$(call live_suite,servers))
 
 nginx_suite := 'nginx=$(MAKE) specs SUITE=nginx LUA=lua5.4'
 
 # Those and the specs of nginx, the longest first.
 test-servers:
-	@$(foreach l,$(sort $(LUAS) lua5.4 luajit),$(MAKE) LUA=$l all &&) :
-	@$(suites) -j 4 $(nginx_suite) $(cluster_suites) $(server_suites)
+	@$(foreach l,$(sort $(LUAS) $(OTHER_LUAS) lua5.4 luajit),$(MAKE) LUA=$l all &&) :
+	@$(suites) -j 4 $(nginx_suite) $(cluster_suites) $(server_suites) $(other_server_suites)
 
 .PHONY: test-nginx test-servers
 ## make test-nginx  specs that ask an nginx with its Lua module, whose workers run
@@ -490,6 +500,22 @@ test-servers:
 test-nginx:
 	@$(MAKE) LUA=luajit all
 	@$(suites) $(nginx_suite)
+
+.PHONY: test-luas run-binding
+## make test-luas  on Lua 5.3, 5.2 and 5.1: specs with and without servers, and
+##                 modules of Lua 5.1 in LuaJIT and back; EVERYWHERE=1 for all there is
+test-luas:
+	@$(SETUP) build test
+	@$(foreach l,$(sort $(OTHER_LUAS) lua5.1 luajit),$(MAKE) LUA=$l all &&) :
+	@$(suites) $(foreach t,$(other_targets),'$t=$(MAKE) $t LUAS="$(OTHER_LUAS)"') \
+	  $(call swapped_suite,lua5.1,luajit) $(call swapped_suite,luajit,lua5.1) \
+	  $(if $(EVERYWHERE),$(foreach l,$(OTHER_LUAS),$(clang_suite)))
+
+other_targets = test-unit test-live $(if $(EVERYWHERE),test-hostile oom valgrind-binding)
+swapped_suite = 'binding of $(2) in $(1)=$(MAKE) run-binding LUA=$(1) \
+  lua_cpath="$(abspath $(BUILD)/$(2))/?.so;;"'
+run-binding:
+	@$(run_lua) $(support)/run_specs.lua $(binding_specs)
 
 specs: all $(out)/spec/support/fork.so
 	@$(run_lua) $(support)/run_specs.lua --run=$(SUITE)
@@ -590,11 +616,13 @@ lint:
 	@$(SETUP) build test lint
 	@$(suites) 'luacheck=$(check) luacheck -q $(lua_files)' \
 	  'clang-format=$(check) clang-format --dry-run -Werror $(c_files)' \
-	  $(foreach l,lua5.4 luajit,'clang, $l=$(check) \
-	    $(MAKE) -k CC=clang BUILD=$(BUILD)/clang LUA=$l all') \
+	  $(foreach l,lua5.4 luajit,$(clang_suite)) \
 	  'reference=lua5.4 $(support)/check_doc.lua' \
 	  'files in rockspecs=lua5.4 $(support)/check_rockspecs.lua $(rockspecs)' \
 	  $(foreach r,$(rockspecs),'$(r:-scm-1.rockspec=)=$(check) luarocks lint $r')
+
+clang_suite = 'clang, $l=$(check) \
+  $(MAKE) -k CC=clang BUILD=$(BUILD)/clang LUA=$l all'
 
 ## make layers     the rules of which file may use what
 layers:
