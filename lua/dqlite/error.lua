@@ -183,6 +183,7 @@ end
 -- @treturn string
 -- @local
 function errors.describe(value)
+  if type(value) == "string" then return value end
   local ok, text = pcall(tostring, value)
   if ok and type(text) == "string" then return text end
   return "an error value that cannot be shown, a " .. type(value)

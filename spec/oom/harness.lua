@@ -12,6 +12,7 @@ local harness = {}
 
 local MOST = 3000 -- requests of one call
 local NO_MEMORY = "not enough memory"
+local NO_STACK = "stack overflow" -- what luaL_checkstack calls a lack of memory
 
 local unpack = table.unpack or rawget(_G, "unpack")
 
@@ -44,8 +45,11 @@ end
 -- ---- one run ----
 
 local function is_no_memory(ok, results)
-  if not ok then return tostring(results[1]):sub(-#NO_MEMORY) == NO_MEMORY end
-  return results[1] == nil and tostring(results[2]):find(NO_MEMORY, 1, true) ~= nil
+  if ok and results[1] ~= nil then return false end
+  local text = tostring(results[ok and 2 or 1])
+  if text:find(NO_STACK, 1, true) then return true end
+  if not ok then return text:sub(-#NO_MEMORY) == NO_MEMORY end
+  return text:find(NO_MEMORY, 1, true) ~= nil
 end
 
 local function judge(scenario, failed, ok, results)
@@ -65,6 +69,11 @@ local function take_apart(failed, calls, ok, ...)
   return failed, calls, ok, pack(...)
 end
 
+-- What begins a coroutine in Lua 5.1 is a function of Lua.
+local function in_coroutine(...)
+  return oom.call(...)
+end
+
 -- LuaJIT writes behind its stack when that cannot grow (2.1-20230119, and with
 -- a function that is only Lua): there it is large beforehand.
 local function in_large_stack(...)
@@ -74,7 +83,7 @@ end
 
 -- The call has a coroutine of its own, whose stack has to grow.
 local function attempt(scenario, first, last, opened)
-  local thread = coroutine.create(rawget(_G, "jit") and in_large_stack or oom.call)
+  local thread = coroutine.create(rawget(_G, "jit") and in_large_stack or in_coroutine)
   collectgarbage "stop"
   local results = pack(coroutine.resume(thread, first, last, scenario.run,
     unpack(opened, 1, opened.n)))

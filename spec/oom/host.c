@@ -33,7 +33,10 @@ static void set_arguments(lua_State *L, int argc, char **argv)
 
 static int with_traceback(lua_State *L)
 {
-  luaL_traceback(L, L, lua_tostring(L, 1), 1);
+  lua_getglobal(L, "debug"); /* Lua 5.1 has no luaL_traceback */
+  lua_getfield(L, -1, "traceback");
+  lua_pushvalue(L, 1);
+  lua_call(L, 1, 1);
   return 1;
 }
 
