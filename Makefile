@@ -464,9 +464,10 @@ test-long:
 
 # The servers' own process runs on lua5.4, whatever the specs run on. Suites with
 # servers of their own run side by side: most of the time they wait for those.
-LOOPS := $(or $(DQLITE_LOOP),blocking luv)
+LOOPS := $(or $(DQLITE_LOOP),blocking luv $(if $(EVERYWHERE),host))
 ## make test-live  specs against real nodes: its own, or DQLITE_SERVERS="addr...";
-##                 on both loops, or DQLITE_LOOP=luv
+##                 on both loops (EVERYWHERE=1: on that of a host, too), or
+##                 DQLITE_LOOP=luv
 test-live:
 	@$(foreach l,$(sort $(LUAS) $(if $(DQLITE_SERVERS),,lua5.4)),\
 	  $(MAKE) LUA=$l all &&) :

@@ -28,6 +28,25 @@ function driver.drive(host, is_over, seconds)
   end
 end
 
+local behind = setmetatable({}, { __mode = "k" }) -- background work that each loop has
+
+--- Makes a loop whose background work `run` waits for, as dqlite.run does under luv.
+-- @return host
+function driver.new()
+  local host = require "dqlite.host".new()
+  local background = host.background
+  behind[host] = 0
+  function host.background(fn)
+    behind[host] = behind[host] + 1
+    background(function()
+      local ok, err = pcall(fn)
+      behind[host] = behind[host] - 1
+      if not ok then error(err, 0) end
+    end)
+  end
+  return host
+end
+
 --- Runs a function in a coroutine of the loop.
 -- @param host
 -- @tparam function fn
@@ -35,7 +54,7 @@ end
 function driver.run(host, fn, ...)
   local results
   host:spawn(function(...) results = pack(pcall(fn, ...)) end, ...)
-  driver.drive(host, function() return results end)
+  driver.drive(host, function() return results and (behind[host] or 0) == 0 end)
   if not results then error("it waits, and nothing is left to wait for", 0) end
   if not results[1] then error(results[2], 0) end
   return unpack(results, 2, results.n)

@@ -94,7 +94,7 @@ function LOOPS.luv.run_out()
 end
 
 local function host()
-  LOOPS.host.loop = LOOPS.host.loop or require "dqlite.host".new()
+  LOOPS.host.loop = LOOPS.host.loop or require "spec.support.host_driver".new()
   return LOOPS.host.loop
 end
 
