@@ -239,7 +239,7 @@ dqlite.sleep = tasks.sleep
 -- @tfield[opt] bool served did who waited get a connection?
 -- @tfield[opt] string message about a connection that was collected in use
 
--- The second rock, and what few programs need.
+-- What few programs need. The C part of the node is a rock of its own.
 local LATER = { host = "dqlite.host", node = "dqlite.node" }
 
 return setmetatable(dqlite, {

@@ -1,7 +1,8 @@
 --- An embedded dqlite node: the server, inside this process, on threads of
 -- libdqlite's own.
 --
--- `require "dqlite.node"` needs libdqlite, 1.11.1 or newer. An assertion that
+-- `require "dqlite.node"` needs its C part, the rock lua-dqlite-node, and libdqlite,
+-- 1.11.1 or newer; it raises, with what to install, where one is missing. An assertion that
 -- trips in libdqlite ends the whole process: in production give the node a
 -- process of its own.
 --
