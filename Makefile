@@ -646,7 +646,7 @@ format:
 
 # Installing ------------------------------------------------------------------
 
-.PHONY: install uninstall dist doc clean help
+.PHONY: install uninstall dist check-install doc clean help
 modules := $(shell find lua -name '*.lua')
 lua_dir := $(DESTDIR)$(LUA_LMOD)
 c_dir := $(DESTDIR)$(LUA_CMOD)/dqlite
@@ -692,6 +692,13 @@ version = $(shell sed -n 's/.*DQL_VERSION "\(.*\)"/\1/p' src/lua/version.h)
 ##                 those that came with such a file
 dist:
 	@$(support)/dist.sh $(BUILD)/lua-dqlite-$(version).tar.gz
+
+## make check-install  install, dist, pkg-config, and luarocks for every Lua, into
+##                 empty places: the quick start runs, and nothing is left in the end
+check-install:
+	@$(SETUP) build install
+	@$(foreach l,lua5.4 luajit,$(MAKE) LUA=$l all static &&) $(MAKE) dist
+	@BUILD='$(BUILD)' TARBALL='$(BUILD)/lua-dqlite-$(version).tar.gz' spec/install/run.sh
 
 ## make doc        the reference, from the LDoc comments, into build/doc
 doc:
