@@ -20,6 +20,7 @@ end
 
 -- What require has said, which ends with where it has looked.
 local function explain(name, reason)
+  if reason:find("not enough memory", 1, true) then error(reason, 0) end
   if reason:find("^module '" .. name .. "' not found") then
     fail("the C module %s is not installed for %s (%s): %s", name, THIS_LUA,
       HOW_TO_INSTALL[name], reason)

@@ -92,6 +92,13 @@ describe("C modules", function()
     end
   end)
 
+  it("for which there is no memory do not blame the installation", function()
+    local text = subprocess.run [[
+      package.preload["dqlite.core"] = function() error("not enough memory", 0) end
+      print(select(2, pcall(require, "dqlite")))]]
+    assert.match("^not enough memory", text)
+  end)
+
   it("without their libdqlite name the package", function()
     local text = subprocess.run [[
       require "dqlite"
