@@ -652,41 +652,38 @@ lua_dir := $(DESTDIR)$(LUA_LMOD)
 c_dir := $(DESTDIR)$(LUA_CMOD)/dqlite
 lib_dir := $(DESTDIR)$(LIBDIR)
 include_dir := $(DESTDIR)$(INCLUDEDIR)
-client_pc := $(LUA)-dqlite.pc
-node_pc := $(LUA)-dqlite-node.pc
-pcs := $(client_pc) $(if $(has_dqlite),$(node_pc))
+pc_of = '$(lib_dir)/pkgconfig/$(LUA)-dqlite$(1).pc'
 
 ## make install    PREFIX=/usr/local; LUA_LMOD, LUA_CMOD, LIBDIR, INCLUDEDIR, DESTDIR
-install: all static $(pcs:%=$(out)/%)
-	for file in $(modules:lua/%=%); do \
-	  $(INSTALL) -D -m 644 "lua/$$file" '$(lua_dir)'/"$$file" || exit; done
+install: all static
+	for dir in $(sort $(dir $(modules:lua/%=%))); do $(INSTALL) -d '$(lua_dir)'/"$$dir" && \
+	  $(INSTALL) -m 644 "lua/$$dir"*.lua '$(lua_dir)'/"$$dir" || exit; done
 	$(INSTALL) -d '$(c_dir)' '$(lib_dir)/pkgconfig' '$(include_dir)'
 	$(INSTALL) -m 755 $(libraries:%=$(out)/dqlite/%.so) '$(c_dir)'
 	$(INSTALL) -m 644 $(out)/libluadqlite.a '$(lib_dir)/lib$(LUA)-dqlite.a'
 	$(INSTALL) -m 644 $(out)/luadqlite.h '$(include_dir)'
-	$(INSTALL) -m 644 $(pcs:%=$(out)/%) '$(lib_dir)/pkgconfig'
+	$(call write_pc,)
+	$(if $(has_dqlite),$(call write_pc,-node,$(DQLITE_LIBS) -lsqlite3 -ldl))
+
+# For pkg-config: one for the client, one for the client and a node.
+define write_pc
+$(INSTALL) -m 644 src/host/dqlite.pc.in $(call pc_of,$(1))
+sed -i 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(call below_prefix,$(LIBDIR))|; \
+  s|@INCLUDEDIR@|$(call below_prefix,$(INCLUDEDIR))|; s|@LUA@|$(LUA)|; \
+  s|@NAME@|$(LUA)-dqlite$(1)|; s|@REQUIRES@|$(shell $(PKG_CONFIG) --exists $(LUA) && echo $(LUA))|; \
+  s|@LIBS@|$(strip $(2) -lm)|; s|@VERSION@|$(version)|' $(call pc_of,$(1))
+endef
+below_prefix = $(patsubst $(PREFIX)/%,$${prefix}/%,$(1))
+version = $(shell sed -n 's/.*DQL_VERSION "\(.*\)"/\1/p' src/lua/version.h)
 
 ## make uninstall  with the same variables
 uninstall:
-	for file in $(modules:lua/%=%); do rm -f '$(lua_dir)'/"$$file"; done
-	for name in core node_core; do rm -f '$(c_dir)'/"$$name.so"; done
-	rm -f '$(lib_dir)/lib$(LUA)-dqlite.a' '$(include_dir)/luadqlite.h'
-	for name in $(client_pc) $(node_pc); do rm -f '$(lib_dir)/pkgconfig'/"$$name"; done
+	[ ! -d '$(lua_dir)' ] || (cd '$(lua_dir)' && rm -f $(modules:lua/%=%))
+	rm -f '$(c_dir)/core.so' '$(c_dir)/node_core.so' '$(include_dir)/luadqlite.h' \
+	  '$(lib_dir)/lib$(LUA)-dqlite.a' $(call pc_of,) $(call pc_of,-node)
 	find '$(lua_dir)/dqlite' '$(lua_dir)/resty/dqlite' '$(c_dir)' -depth -type d -empty -delete \
 	  2>/dev/null || true
 	rmdir '$(lua_dir)/resty' '$(include_dir)' 2>/dev/null || true
-
-# What pkg-config finds: one for the client and one for the client with a node.
-$(out)/$(node_pc): pc_libs = $(DQLITE_LIBS) -ldl
-$(out)/%.pc: src/host/dqlite.pc.in FORCE
-	@mkdir -p $(@D)
-	@sed -e 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(call below_prefix,$(LIBDIR))|' \
-	  -e 's|@INCLUDEDIR@|$(call below_prefix,$(INCLUDEDIR))|; s|@NAME@|$*|; s|@LUA@|$(LUA)|' \
-	  -e 's|@REQUIRES@|$(shell $(PKG_CONFIG) --exists $(LUA) && echo $(LUA))|' \
-	  -e 's|@LIBS@|$(pc_libs) -lm|; s|@VERSION@|$(version)|' $< >$@
-
-below_prefix = $(patsubst $(PREFIX)/%,$${prefix}/%,$(1))
-version = $(shell sed -n 's/.*DQL_VERSION "\(.*\)"/\1/p' src/lua/version.h)
 
 ## make dist       build/lua-dqlite-VERSION.tar.gz: the files that git knows, or
 ##                 those that came with such a file

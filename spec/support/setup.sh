@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # setup.sh [GROUP...]: installs what is missing of .ci/packages, all groups
 # unless some are named (build, test, nginx, install, lint, bench, doc, cross). Says
-# nothing and # needs no root when nothing is missing.
+# nothing and needs no root when nothing is missing.
 set -eu
 cd "$(dirname "$0")/../.."
 
