@@ -10,13 +10,18 @@ stage=$(mktemp -d)
 trap 'rm -rf "$stage"' EXIT
 readonly manifest=$stage/$name/MANIFEST
 
+# Root may make it of what another user has cloned.
+own_git() {
+  git -c safe.directory="$PWD" "$@"
+}
+
 # Git, if there is any, may be of a project that this tree is a part of.
 if [ -e MANIFEST ]; then
   files=$(cat MANIFEST)
   time=$(stat -c %Y MANIFEST)
 else
-  files=$(git ls-files && echo MANIFEST)
-  time=$(git log -1 --format=%ct)
+  files=$(own_git ls-files && echo MANIFEST)
+  time=$(own_git log -1 --format=%ct)
 fi
 
 mkdir -p "$stage/$name" "${tarball%/*}"
