@@ -2,4 +2,5 @@
 -- valgrind begin anew and again.
 local jit = rawget(_G, "jit")
 if jit then jit.off() end
+require "spec.support.in_loop".install()
 require "busted.runner"({ standalone = false })
