@@ -87,6 +87,21 @@ describe("encode", function()
       assert.matches("wire_spec.lua:" .. line .. ": ", message)
     end
   end)
+
+  it("raises a list for which no frame has room", function()
+    local server = { id = 1, address = "a:1", role = 0 }
+    for _, case in ipairs {
+      { "EXEC_SQL", { params = { 1, n = 2 ^ 28 } } },
+      -- three words each, so that a product of 32 bits is small
+      { "SERVERS", { servers = { server, n = 0x55555556 } } },
+      { "SERVERS", { servers = { server, n = 0x5555556 } } },
+      { "FILES", { files = { { name = "a", content = "" }, n = 2 ^ 31 - 1 } } },
+    } do
+      local ok, message = pcall(wire.encode, case[1], case[2])
+      assert.is_false(ok)
+      assert.matches("too many values for one frame", message, 1, true)
+    end
+  end)
 end)
 
 describe("encode, of tables with metamethods,", function()

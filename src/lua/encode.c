@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "core/le.h"
 #include "lua/value.h"
 
 static const char *const roles[] = {"voter", "standby", "spare"};
@@ -59,9 +60,19 @@ static const struct dqc_layout *layout_of(lua_State *L, const char *name,
 
 /* ---- lists ---- */
 
+/* How many values a frame can hold: each takes a word. So many fit into a
+ * size_t of 32 bits, however they are multiplied here. */
+#define MOST (DQC_FRAME_MAX / DQC_WORD)
+
+static void check_len(lua_State *L, uint64_t len)
+{
+  if (len > MOST) luaL_error(L, "too many values for one frame");
+}
+
 /* Room for values; it lives on the stack until the message is encoded. */
 static struct dqc_value *new_values(lua_State *L, size_t count)
 {
+  check_len(L, count);
   struct dqc_value *values =
       dql_newuserdata(L, (count ? count : 1) * sizeof *values, 0);
   memset(values, 0, count * sizeof *values);
@@ -72,9 +83,10 @@ static size_t list_len(lua_State *L, int index)
 {
   uint64_t n;
   get_field(L, index, "n");
-  int given = dql_to_unsigned(L, -1, &n) && n <= INT32_MAX;
+  if (!dql_to_unsigned(L, -1, &n) || n > INT32_MAX) n = lua_rawlen(L, index);
   lua_pop(L, 1);
-  return given ? (size_t)n : lua_rawlen(L, index);
+  check_len(L, n);
+  return (size_t)n;
 }
 
 static uint8_t type_named(lua_State *L, const char *name)
@@ -147,7 +159,7 @@ static void read_rows(lua_State *L, struct dqc_field *field)
   check_list(L, "columns");
   field->columns = list_len(L, rows + 2);
   field->count = list_len(L, rows);
-  if (field->columns && field->count >= DQC_FRAME_MAX / 8 / field->columns) {
+  if (field->columns && field->count >= MOST / field->columns) {
     luaL_error(L, "too many rows for one frame");
   }
   struct dqc_value *values =

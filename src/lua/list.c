@@ -96,7 +96,7 @@ static size_t list_len(lua_State *L)
 {
   lua_pushliteral(L, "n");
   lua_rawget(L, 1);
-  if (lua_isnil(L, -1)) return lua_rawlen(L, 1);
+  if (lua_isnil(L, -1)) return (size_t)lua_rawlen(L, 1);
   lua_Number n = lua_type(L, -1) == LUA_TNUMBER ? lua_tonumber(L, -1) : -1;
   if (!(n >= 0 && n <= INT32_MAX && n == (lua_Number)(int32_t)n)) {
     luaL_error(L, "the field n of a list is a count");
