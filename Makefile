@@ -458,6 +458,7 @@ test-long:
 	  'two states, tsan=$(c_hosts_cc) tsan' \
 	  'valgrind=$(MAKE) valgrind' 'coverage=$(MAKE) coverage' \
 	  'hostile=EVERYWHERE=1 $(MAKE) test-hostile' \
+	  'cross=$(MAKE) check-cross' \
 	  'live, in great numbers=EVERYWHERE=1 ROWS=1000000 QUERIES=200000 FAILOVERS=5 \
 	    $(MAKE) test-live' \
 	  'other Luas=EVERYWHERE=1 $(MAKE) test-luas'
@@ -530,7 +531,7 @@ SPECS ?= $(binding_specs)
 check-cross:
 	@$(SETUP) build test cross
 	@$(foreach l,lua5.4 luajit,$(MAKE) LUA=$l all &&) :
-	@$(suites) $(foreach m,$(MACHINES),'$m=spec/cross/check.sh $m $(SPECS)')
+	@$(suites) -j 2 $(foreach m,$(MACHINES),'$m=spec/cross/check.sh $m $(SPECS)')
 
 # Speed -----------------------------------------------------------------------
 

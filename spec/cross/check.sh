@@ -16,11 +16,15 @@ readonly specs=$* build=${BUILD:-build}/cross/$machine
 readonly make=${MAKE:-make} support=spec/support
 readonly live="connect values parameters rows executemany transaction prepare pipeline"
 
+# The interpreters that run. Debian's LuaJIT crashes in plain Lua under qemu 7.2: for
+# armhf in a loop that makes a million tables, for s390x in `local a = 5 print(a % 3)`.
+luas=lua5.4
+
 # No sanitizer's library is for musl: what it finds is a trap.
 instrument="-fsanitize=undefined -fno-sanitize-recover=all"
 case $machine in
-  musl) triplet="" cc=musl-gcc qemu="" instrument+=" -fsanitize-undefined-trap-on-error" ;;
-  arm64) triplet=aarch64-linux-gnu qemu=qemu-aarch64 ;;
+  musl) triplet="" cc=musl-gcc qemu="" luas="" instrument+=" -fsanitize-undefined-trap-on-error" ;;
+  arm64) triplet=aarch64-linux-gnu qemu=qemu-aarch64 luas="lua5.4 luajit" ;;
   armhf) triplet=arm-linux-gnueabihf qemu=qemu-arm ;;
   s390x) triplet=s390x-linux-gnu qemu=qemu-s390x ;;
   *) echo "check: no machine is called $machine" >&2; exit 1 ;;
@@ -65,7 +69,7 @@ if [ -n "$qemu" ]; then
     lua-term || exit 1
 fi
 for lua in lua5.4 luajit; do
-  if [ -z "$qemu" ]; then
+  if [[ " $luas " != *" $lua "* ]]; then
     suites+=("built for $lua=$support/check.sh $(modules $lua)")
     continue
   fi
