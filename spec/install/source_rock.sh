@@ -8,7 +8,7 @@ readonly prefix=$scratch/prefix
 # What a rock is made of: luarocks takes long for each file.
 sources() {
   tar xf "$tarball" -C "$scratch" && cd "$scratch" &&
-    tar czf sources.tar.gz lua-dqlite-*/{lua,src,LICENSE}
+    tar czf sources.tar.gz lua-dqlite-*/{lua,src,library,LICENSE}
 }
 
 pack() {
