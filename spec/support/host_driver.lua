@@ -28,19 +28,17 @@ function driver.drive(host, is_over, seconds)
   end
 end
 
-local behind = setmetatable({}, { __mode = "k" }) -- background work that each loop has
-
 --- Makes a loop whose background work `run` waits for, as dqlite.run does under luv.
 -- @return host
 function driver.new()
   local host = require "dqlite.host".new()
   local background = host.background
-  behind[host] = 0
+  host.behind = 0 -- kept there: every file of specs has its own copy of this module
   function host.background(fn)
-    behind[host] = behind[host] + 1
+    host.behind = host.behind + 1
     background(function()
       local ok, err = pcall(fn)
-      behind[host] = behind[host] - 1
+      host.behind = host.behind - 1
       if not ok then error(err, 0) end
     end)
   end
@@ -54,7 +52,7 @@ end
 function driver.run(host, fn, ...)
   local results
   host:spawn(function(...) results = pack(pcall(fn, ...)) end, ...)
-  driver.drive(host, function() return results and (behind[host] or 0) == 0 end)
+  driver.drive(host, function() return results and (host.behind or 0) == 0 end)
   if not results then error("it waits, and nothing is left to wait for", 0) end
   if not results[1] then error(results[2], 0) end
   return unpack(results, 2, results.n)
