@@ -290,3 +290,22 @@ describe("a wait on the loop", function()
     end)
   end
 end)
+
+describe("poll over descriptors", function()
+  it("waits until the time is over", function()
+    local began = core.now()
+    assert.equal(0, core.poll_fds({}, {}, 0, 0.002, {}))
+    assert.is_true(core.now() - began >= 0.002)
+  end)
+
+  it("tells which are of no use, as those that are ready, and looks at the first n", function()
+    local ready, read = {}, core.POLL_READ
+    assert.equal(1, core.poll_fds({ 1000000, 1000001 }, { read, read }, 1, 5, ready))
+    assert.same({ 1000000 }, ready)
+  end)
+
+  it("takes lists and a count", function()
+    assert.is_false((pcall(core.poll_fds, {}, {}, -1, 0, {})))
+    assert.is_false((pcall(core.poll_fds, {}, nil, 0, 0, {})))
+  end)
+end)
