@@ -474,8 +474,9 @@ test-live:
 	  $(MAKE) LUA=$l all &&) :
 	@$(suites) $(if $(DQLITE_SERVERS),,-j 4) $(cluster_suites) $(server_suites)
 
-# Each Lua on each loop; luv's is not for Lua 5.1.
-runs = $(filter-out lua5.1$(comma)luv,$(foreach loop,$(LOOPS),$(LUAS:%=%,$(loop))))
+# Each Lua on each loop; coroutines of Lua 5.1 cannot wait.
+runs = $(foreach loop,$(LOOPS),$(patsubst %,%$(comma)$(loop),\
+  $(filter-out $(if $(filter blocking,$(loop)),,lua5.1),$(LUAS))))
 run_lua_of = $(firstword $(subst $(comma), ,$r))
 run_loop_of = $(lastword $(subst $(comma), ,$r))
 

@@ -199,12 +199,13 @@ else
   describe("in Lua 5.1", function()
     local REFUSED = "the luv loop needs LuaJIT, or Lua 5.2 or later"
 
-    it("run, spawn and the option luv raise at the caller's line", function()
+    it("run, spawn, the option luv and the loop of a host raise at the caller's line", function()
       raises(REFUSED, function() dqlite.run(print) end)
       raises(REFUSED, function() dqlite.spawn(print) end)
       raises(REFUSED, function() dqlite.connect("127.0.0.1:1", { loop = "luv" }) end)
       raises(REFUSED, function() dqlite.cluster("127.0.0.1:1", { loop = "luv" }):connect() end)
       raises(REFUSED, function() dqlite.create_pool("127.0.0.1:1", { loop = "luv" }) end)
+      raises("the loop of a host needs LuaJIT, or Lua 5.2", function() dqlite.host.new() end)
     end)
 
     it("they load no luv, and nothing is left behind that keeps a program alive", function()
