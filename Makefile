@@ -465,18 +465,19 @@ test-long:
 
 # The servers' own process runs on lua5.4, whatever the specs run on. Suites with
 # servers of their own run side by side: most of the time they wait for those.
-LOOPS := $(or $(DQLITE_LOOP),blocking luv $(if $(EVERYWHERE),host))
+all_loops := blocking luv cqueues host
+LOOPS := $(or $(DQLITE_LOOP),$(if $(EVERYWHERE),$(all_loops),blocking luv))
 ## make test-live  specs against real nodes: its own, or DQLITE_SERVERS="addr...";
-##                 on both loops (EVERYWHERE=1: on that of a host, too), or
-##                 DQLITE_LOOP=luv
+##                 on two loops (EVERYWHERE=1: on each of ours), or DQLITE_LOOP=luv
 test-live:
 	@$(foreach l,$(sort $(LUAS) $(if $(DQLITE_SERVERS),,lua5.4)),\
 	  $(MAKE) LUA=$l all &&) :
 	@$(suites) $(if $(DQLITE_SERVERS),,-j 4) $(cluster_suites) $(server_suites)
 
 # Each Lua on each loop; coroutines of Lua 5.1 cannot wait.
-runs = $(foreach loop,$(LOOPS),$(patsubst %,%$(comma)$(loop),\
-  $(filter-out $(if $(filter blocking,$(loop)),,lua5.1),$(LUAS))))
+runs_of = $(foreach loop,$(1),$(patsubst %,%$(comma)$(loop),\
+  $(filter-out $(if $(filter blocking,$(loop)),,lua5.1),$(2))))
+runs = $(call runs_of,$(LOOPS),$(LUAS))
 run_lua_of = $(firstword $(subst $(comma), ,$r))
 run_loop_of = $(lastword $(subst $(comma), ,$r))
 
@@ -487,15 +488,18 @@ live_suite = '$(1), $(run_lua_of), $(run_loop_of)=PART=$(1) \
   $(MAKE) specs SUITE=live LUA=$(run_lua_of)'
 cluster_suites = $(foreach r,$(cluster_runs),$(call live_suite,clusters))
 server_suites = $(foreach r,$(runs),$(call live_suite,servers))
-other_server_suites = $(foreach r,$(filter-out $(runs),\
-  $(patsubst %,%$(comma)blocking,$(filter lua5.1,$(OTHER_LUAS)))),$(call live_suite,servers))
+# For make test: each Lua, each loop, and those that most programs have.
+usual_runs := lua5.4,blocking luajit,luv lua5.4,luv lua5.4,cqueues luajit,cqueues luajit,host \
+  lua5.3,luv lua5.2,luv lua5.1,blocking
+few_server_suites = $(foreach r,$(filter $(usual_runs),\
+  $(call runs_of,$(or $(DQLITE_LOOP),$(all_loops)),$(LUAS) $(OTHER_LUAS))),$(call live_suite,servers))
 
 nginx_suite := 'nginx=$(MAKE) specs SUITE=nginx LUA=lua5.4'
 
 # Those and the specs of nginx, the longest first.
 test-servers:
 	@$(foreach l,$(sort $(LUAS) $(OTHER_LUAS) lua5.4 luajit),$(MAKE) LUA=$l all &&) :
-	@$(suites) -j 4 $(nginx_suite) $(cluster_suites) $(server_suites) $(other_server_suites)
+	@$(suites) -j 4 $(nginx_suite) $(cluster_suites) $(few_server_suites)
 
 .PHONY: test-nginx test-servers
 ## make test-nginx  specs that ask an nginx with its Lua module, whose workers run
