@@ -1,6 +1,7 @@
 --- The event loops: which one a connection uses, and whether one can wait here.
 -- @module dqlite.loops
 
+local controller = require "dqlite.loop.controller"
 local core = require "dqlite.core"
 local coroutines = require "dqlite.loop.coroutines"
 local current = require "dqlite.loop.current"
@@ -53,11 +54,42 @@ local function is_luv_running()
   return uv and uv.loop_mode and uv.loop_mode() ~= nil or false
 end
 
+local function load_cqueues()
+  if in_nginx then
+    errors.misuse("cqueues cannot run inside of nginx: use ngx.thread.spawn and ngx.timer.at")
+  end
+  if not coroutines.yields_in_pcall then
+    errors.misuse("the cqueues loop needs LuaJIT, or Lua 5.2 or later: in Lua 5.1 no coroutine can"
+      .. " wait inside of pcall")
+  end
+  local found, reason = pcall(require, "cqueues")
+  if not found then errors.misuse("the cqueues loop needs the module cqueues: " .. reason) end
+  return require "dqlite.loop.cqueues"
+end
+
+-- Does a controller run this coroutine, or one that has begun it? And is it the first?
+local function is_in_controller()
+  local cq, is_own = controller.current()
+  if not cq or controller.is_inherited(cq) then return false end
+  return true, is_own
+end
+
+-- The loop that runs this coroutine; where one runs inside of another the inner one, as far
+-- as they tell.
+local function running_loop(is_luv)
+  local is_in, is_own = is_in_controller()
+  if is_own then return "cqueues" end
+  local host = current.get()
+  if host then return host end
+  if is_luv then return "luv" end
+  return is_in and "cqueues" or nil
+end
+
 -- In the init phase of nginx, before the workers start, only a call that blocks can wait.
 local function fitting(is_luv)
   if in_nginx and phases.current() ~= "init" then return "nginx" end
   if loops.running() == "main" then return "blocking" end
-  return current.get() or is_luv and "luv" or "blocking"
+  return running_loop(is_luv) or "blocking"
 end
 
 local function load_nginx()
@@ -66,9 +98,10 @@ local function load_nginx()
 end
 
 --- The loop that an option names, or that fits the place of the call.
--- @tparam[opt] string|table name as in api.md: "blocking", "luv", "nginx" or a table of
--- one's own. Left out: nginx in its workers; in a coroutine the loop of the host that takes
--- a step, or luv while luv's loop runs; else blocking
+-- @tparam[opt] string|table name as in api.md: "blocking", "luv", "cqueues", "nginx" or a
+-- table of one's own. Left out: nginx in its workers; in a coroutine the loop of the host
+-- that takes a step, cqueues where a controller of it runs, luv while its loop runs; else
+-- blocking
 -- @treturn table the loop
 function loops.select(name)
   local is_luv = is_luv_running() -- and so luv is seen before a fork
@@ -76,15 +109,15 @@ function loops.select(name)
   if type(name) == "table" then return name end
   if name == "luv" then return load_luv() end
   if name == "blocking" then return require "dqlite.loop.blocking" end
-  if name == "nginx" then return load_nginx() end
-  errors.misuse(("option 'loop': \"%s\" is unsupported yet"):format(name))
+  if name == "cqueues" then return load_cqueues() end
+  return load_nginx()
 end
 
---- The loop in which something can run beside the caller: of the host that takes a step,
--- else luv's.
+--- The loop in which something can run beside the caller: the one that runs here, else
+-- luv's.
 -- @treturn table
 function loops.beside()
-  return current.loop or loops.select "luv"
+  return loops.select(running_loop(is_luv_running()) or current.loop or "luv")
 end
 
 --- Does an option, or its absence, stand for nginx?

@@ -93,7 +93,11 @@ end
 --- See dqlite.run.
 -- @local
 function tasks.run(fn, ...)
-  local loop = loops.select "luv"
+  local loop = loops.beside()
+  if loop.name ~= "luv" then
+    errors.misuse(("dqlite.run starts luv's loop, which would freeze the one of %s that is running:"
+      .. " use dqlite.spawn"):format(loop.name))
+  end
   if loop.is_running() then
     errors.misuse("dqlite.run starts luv's loop, which is running: use dqlite.spawn")
   end

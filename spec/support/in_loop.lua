@@ -1,38 +1,42 @@
 --- Where specs run: on the blocking loop or, with DQLITE_LOOP=luv, inside of
--- dqlite.run; with DQLITE_LOOP=host, on a loop of dqlite.host.
+-- dqlite.run; with DQLITE_LOOP=host on a loop of dqlite.host, with DQLITE_LOOP=cqueues
+-- inside of a controller of it. DQLITE_LOOP is as well
+-- the name of any module that answers a loop of one's own with a function `run(fn, ...)`
+-- in it, and perhaps `run_out` and `left` as of spec/support/in_cqueues.lua.
 --
--- There every body of a live spec (it, before_each, after_each, setup, teardown,
--- finally) runs in a coroutine of its own under that loop, and each file gets a
--- last spec: that nothing is left open.
+-- But for the blocking loop every body of a live spec (it, before_each, after_each, setup,
+-- teardown, finally) runs in a coroutine of its own under that loop, and each
+-- file gets a last spec: that nothing is left open.
 local luas = require "spec.support.luas"
 
 local in_loop = {}
 
-local PATIENCE = 10 -- seconds; for what the loop still has to do behind a spec
+local DQLITE_LOOP = os.getenv "DQLITE_LOOP" or "blocking"
+local OURS = { blocking = true, luv = true, host = true, cqueues = true }
 
--- Each has `run(fn, ...)`, and where coroutines run beside each other `load()`, before any
--- file, and `run_out()`, until nothing is left to do, or patience is over.
-local LOOPS = { blocking = {}, luv = {}, host = {} }
+-- A loop of one's own, with `run`.
+local adapter = not OURS[DQLITE_LOOP] and require(DQLITE_LOOP) or nil
 
---- "blocking", "luv" or "host".
-in_loop.name = os.getenv "DQLITE_LOOP" or "blocking"
-local LOOP = assert(LOOPS[in_loop.name], "DQLITE_LOOP names no loop: " .. in_loop.name)
+--- "blocking", "luv", "host", "cqueues" or the adapter's.
+in_loop.name = adapter and (adapter.name or DQLITE_LOOP) or DQLITE_LOOP
 
---- Do coroutines run beside each other in this one?
-in_loop.is_concurrent = in_loop.name ~= "blocking"
+--- Do coroutines run there while another one waits?
+in_loop.is_concurrent = in_loop.name ~= "blocking" and not (adapter and not adapter.start)
 
--- Files that run on one loop only, and why; `alone`: they begin it themselves.
+-- Files that run on some loops only, and why: on "concurrent" ones, or on that one; `alone`:
+-- they begin it themselves.
+local AT_ONCE = "on another loop nothing runs at once"
 local ONLY = {
-  ["spec/live/many_coroutines_spec.lua"] = { "luv", "on another loop nothing runs at once",
-    alone = true },
+  ["spec/live/many_coroutines_spec.lua"] = { "concurrent", AT_ONCE, alone = true },
   ["spec/live/node_fork_spec.lua"] = { "blocking",
-    "the embedded node has no loop, and luv's is not for a forked child" },
+    "the embedded node has no loop, and a parent's is not for a forked child" },
   ["spec/live/node_options_spec.lua"] = { "blocking", "the embedded node has no loop" },
   ["spec/live/node_recover_spec.lua"] = { "blocking", "the embedded node has no loop" },
   ["spec/live/node_spec.lua"] = { "blocking", "the embedded node has no loop" },
-  ["spec/live/pool_cancel_spec.lua"] = { "luv host", "on another loop no coroutine waits" },
-  ["spec/live/pool_many_spec.lua"] = { "luv host", "on another loop nothing runs at once" },
-  ["spec/live/pool_waits_spec.lua"] = { "luv host", "on another loop nothing runs at once" },
+  ["spec/live/pool_cancel_spec.lua"] = { "luv",
+    "what another loop runs is not for others to close, or to resume" },
+  ["spec/live/pool_many_spec.lua"] = { "concurrent", AT_ONCE },
+  ["spec/live/pool_waits_spec.lua"] = { "concurrent", AT_ONCE },
 }
 
 local function set_of_files(folder, names)
@@ -50,79 +54,87 @@ local WAITING = set_of_files("", [[unit/behaviours_leader unit/behaviours_openin
   regress/late_loop regress/queue_place]])
 
 -- Files about servers and clusters, and others that take long, in which the Lua matters
--- little: in Lua 5.4 on the blocking loop, in LuaJIT on luv's. EVERYWHERE=1 runs them in
--- each Lua on each loop, and so does make test-long.
+-- little: in Lua 5.4 on the blocking loop, in LuaJIT on luv's, in each on other loops.
+-- EVERYWHERE=1 runs them in each Lua on each loop, and so does make test-long.
 local CLUSTERS = set_of_files("live/", [[admin behaviours_flip demo_cluster failover harness leader
   leader_trouble linearizable pool_leader watch]])
 local LONG = set_of_files("live/",
   "busy executemany fork large once returning rows_stream system_calls")
-local USUAL = { ["Lua 5.4"] = "blocking", LuaJIT = "luv" }
 local LUA = rawget(_G, "jit") and "LuaJIT" or _VERSION
+local USUAL = { ["Lua 5.4"] = "blocking", LuaJIT = "luv" }
+local HAS_USUAL = { blocking = true, luv = true } -- loops
 
 -- PART=clusters runs these files alone, PART=servers the others.
 local PART = os.getenv "PART"
 assert(not PART or PART == "clusters" or PART == "servers", "PART is neither clusters nor servers")
 
--- ---- the loops ----
+local PATIENCE = 10 -- seconds; for what the loop still has to do behind a spec
 
-function LOOPS.blocking.run(fn, ...)
-  return fn(...)
-end
-
-function LOOPS.luv.run(fn, ...)
-  return require "dqlite".run(fn, ...)
-end
-
--- Loaded here, these outlive the file that uses them: one loop for all files, and luv's
--- for what specs do with it.
-function LOOPS.luv.load()
-  require "dqlite"
-  local uv = require "luv"
-  uv.new_tcp():close() -- the first one opens /dev/null, for good
-  uv.run "nowait"
-end
-
-LOOPS.host.load = LOOPS.luv.load
-
-function LOOPS.luv.run_out()
+-- Runs luv's loop until nothing is left to do, or patience is over.
+local function run_luv_out(patience)
   local uv = require "luv"
   local guard = uv.new_timer()
-  guard:start(PATIENCE * 1000, 0, function() uv.stop() end)
+  guard:start(patience * 1000, 0, function() uv.stop() end)
   guard:unref()
   uv.run()
   guard:close()
   uv.run "nowait"
 end
 
-local function host()
-  LOOPS.host.loop = LOOPS.host.loop or require "spec.support.host_driver".new()
-  return LOOPS.host.loop
-end
+local function nothing() return {} end
 
-function LOOPS.host.run(fn, ...)
-  return require "spec.support.host_driver".run(host(), fn, ...)
-end
+-- How the specs of each loop run, and what is left of it.
+local RUNNERS = {
+  blocking = function()
+    return { run = function(fn, ...) return fn(...) end }
+  end,
+  luv = function()
+    return {
+      run = require "dqlite".run,
+      run_out = run_luv_out,
+      left = function() return require "spec.support.process".handles() end,
+    }
+  end,
+  host = function() return require "spec.support.in_host" end,
+  cqueues = function() return require "spec.support.in_cqueues" end,
+}
 
-function LOOPS.host.run_out()
-  require "spec.support.host_driver".drive(host(), function() return false end, PATIENCE)
-  require "luassert".is_true(host():is_idle())
+local runner
+
+local function get_runner()
+  if adapter then return adapter end
+  runner = runner or RUNNERS[in_loop.name]()
+  return runner
 end
 
 --- Runs a function where this run's calls wait: for programs of their own.
 -- @return what it returns
-in_loop.run = LOOP.run
+function in_loop.run(fn, ...)
+  return get_runner().run(fn, ...)
+end
+
+--- What the option `loop` takes for it.
+function in_loop.option()
+  return adapter or get_runner().loop or in_loop.name
+end
 
 --- The loop itself.
--- @treturn table
 function in_loop.module()
-  return in_loop.name == "host" and host() or require("dqlite.loop." .. in_loop.name)
+  return adapter or get_runner().loop or require("dqlite.loop." .. in_loop.name)
 end
 
---- What names the loop as an option.
--- @treturn string|table
-function in_loop.option()
-  return in_loop.name == "host" and host() or in_loop.name
+-- Takes an adapter wherever no loop is named: the library does that for its own loops.
+local function prefer(loop)
+  local loops = require "dqlite.loops"
+  local select_other = loops.select
+  function loops.select(name)
+    if name == nil then return loop end
+    return select_other(name)
+  end
+  function loops.beside() return loop end
 end
+
+if adapter then prefer(adapter) end
 
 -- ---- what a file leaves ----
 
@@ -132,11 +144,12 @@ local descriptors -- when the file began
 local function leaves_nothing_open()
   local assert = require "luassert"
   local process = require "spec.support.process"
+  local runs = get_runner()
   for _ = 1, 2 do -- what is collected first may hold what is collected then
-    collectgarbage()
-    LOOP.run_out()
+    collectgarbage();
+    (runs.run_out or nothing)(PATIENCE)
   end
-  assert.same({}, process.handles())
+  assert.same({}, (runs.left or nothing)())
   assert.equal(descriptors, process.descriptors())
 end
 
@@ -169,11 +182,12 @@ local function reason_against_live(path)
     return "not one of the " .. PART
   end
   local only = ONLY[path]
-  if only and not only[1]:find(in_loop.name, 1, true) then
-    return ("on these loops only, %s: %s"):format(only[1], only[2])
-  end
+  local is_here = only and (only[1] == in_loop.name
+    or only[1] == "concurrent" and in_loop.is_concurrent)
+  if only and not is_here then return ("on the %s loop only: %s"):format(only[1], only[2]) end
   local is_long = CLUSTERS[path] or LONG[path]
-  if not is_long or in_loop.name == USUAL[LUA] or os.getenv "EVERYWHERE" then return end
+  local is_usual = in_loop.name == USUAL[LUA] or not HAS_USUAL[in_loop.name]
+  if not is_long or is_usual or os.getenv "EVERYWHERE" then return end
   return ("not in %s on the %s loop, without EVERYWHERE=1"):format(LUA, in_loop.name)
 end
 
@@ -192,7 +206,7 @@ local function load_file(busted, file)
     if not PART then print(("\n%s: %s"):format(file.name, reason)) end
     return
   end
-  local looks = LOOP.run_out and live_path(file)
+  local looks = in_loop.name ~= "blocking" and live_path(file)
   if looks then descriptors = require "spec.support.process".descriptors() end
   file.run()
   if looks then
@@ -200,8 +214,8 @@ local function load_file(busted, file)
   end
 end
 
--- As busted.safe: all of that is inside, for its tracebacks. What the loop
--- itself raises is then raised by an empty body.
+-- As busted.safe: all of that is inside, for its tracebacks. What running it
+-- raises is then raised by an empty body.
 local function safe_in_loop(busted, safe, descriptor, run, element)
   local ok, status = pcall(in_loop.run, safe, descriptor, run, element)
   if ok then return status end
@@ -234,12 +248,23 @@ end
 -- LuaJIT and Lua 5.1 with 1.44.2), which is held here.
 local first_luv
 
+-- Loaded here, these outlive the file that uses them: one loop for all files, and luv's
+-- for what specs do with it.
+local function load_loop()
+  require "dqlite"
+  get_runner()
+  local uv = require "luv"
+  uv.new_tcp():close() -- the first one opens /dev/null, for good
+  uv.run "nowait"
+end
+
 --- Makes busted run live specs so, before it is loaded.
 function in_loop.install()
   check_paths()
   first_luv = require "luv"
-  package.loaded.luv = LOOP.load and first_luv or nil
-  if LOOP.load then LOOP.load() end
+  local stays = in_loop.name ~= "blocking"
+  package.loaded.luv = stays and first_luv or nil
+  if stays then load_loop() end
   local new_busted = require "busted.core"
   package.loaded["busted.core"] = function() return wrap(new_busted()) end
 end

@@ -1,4 +1,5 @@
 -- Which loop a call takes, in every place where it can be made (api.md).
+local cqueues = require "cqueues"
 local dqlite = require "dqlite"
 local handles = require "spec.support.handles"
 local loops = require "dqlite.loops"
@@ -25,6 +26,26 @@ local function in_callback(fn)
   return answer[1], answer[2]
 end
 
+-- What a function answers in a coroutine of a controller of cqueues.
+local function in_controller(fn)
+  local answer
+  local controller = cqueues.new()
+  controller:wrap(function() answer = { pcall(fn) } end)
+  assert(controller:loop())
+  controller:close()
+  assert(answer[1], answer[2])
+  return answer[2]
+end
+
+-- What a function answers in a step of a host's loop.
+local function in_step(fn)
+  local host, answer = dqlite.host.new(), nil
+  host:spawn(function() answer = { pcall(fn) } end)
+  host:step()
+  assert(answer[1], answer[2])
+  return answer[2]
+end
+
 local PLACES = {
   { "the main chunk", "blocking", function(fn) return fn() end },
   { "a coroutine while no loop runs", "blocking", function(fn) return coroutine.wrap(fn)() end },
@@ -45,14 +66,49 @@ local PLACES = {
     if luas.waits then dqlite.run(function() dqlite.sleep(0) end) end
     return fn()
   end },
+  { "a controller", "cqueues", in_controller },
+  { "a coroutine of one's own in a controller", "cqueues", function(fn)
+    return in_controller(function() return coroutine.wrap(fn)() end)
+  end },
+  { "spawn in a controller", "cqueues", function(fn)
+    return in_controller(function() return dqlite.spawn(fn):wait() end)
+  end, runs = true },
+  { "a controller in run", "cqueues", function(fn)
+    return dqlite.run(function() return in_controller(fn) end)
+  end, runs = true },
+  { "a controller in a step of a host", "cqueues", function(fn)
+    return in_step(function() return in_controller(fn) end)
+  end, runs = true },
+  { "a step of a host in a controller", "host", function(fn)
+    return in_controller(function() return in_step(fn) end)
+  end, runs = true },
+  { "a coroutine of one's own in a step of a host", "host", function(fn)
+    return in_step(function() return coroutine.wrap(fn)() end)
+  end, runs = true },
+  { "a callback of luv's loop in a controller", "luv", function(fn)
+    return in_controller(function()
+      return select(2, in_callback(function() return coroutine.wrap(fn)() end))
+    end)
+  end },
+  { "the main chunk after a controller", "blocking", function(fn)
+    if luas.waits then in_controller(function() dqlite.sleep(0) end) end
+    return fn()
+  end },
 }
 
-local REFUSED = "the luv loop needs LuaJIT, or Lua 5.2 or later"
+if luas.waits then -- the inner one waits in pcall for the outer one
+  PLACES[#PLACES + 1] = { "a controller in a controller", "cqueues", function(fn)
+    return in_controller(function() return in_controller(fn) end)
+  end }
+end
 
--- Where no coroutine can wait luv's loop is refused, and run and spawn with it.
+local REFUSED = "needs LuaJIT, or Lua 5.2 or later"
+local NEEDY = { luv = true, cqueues = true, host = true } -- loops
+
+-- Where no coroutine can wait they are refused, and run and spawn with them.
 local function assert_taken(expected, place, loop)
   local _, taken = pcall(place[3], function() return name(loop) end)
-  if luas.waits or expected ~= "luv" and not place.runs then
+  if luas.waits or not NEEDY[expected] and not place.runs then
     return assert.equal(expected, taken)
   end
   assert.matches(REFUSED, taken)
@@ -64,6 +120,7 @@ describe("the loop that is taken in", function()
 
     it(place[1] .. ", where one is asked for", function()
       assert_taken("luv", place, "luv")
+      assert_taken("cqueues", place, "cqueues")
       assert_taken("blocking", place, "blocking")
       assert_taken("own", place, { name = "own" })
     end)
@@ -121,8 +178,9 @@ describe("a connection's loop", function()
     assert.equal(0, server.accepted)
   end)
 
-  it("cannot be one that is not there yet", function()
-    raises("unsupported", function() dqlite.connect(server.address, { loop = "cqueues" }) end)
+  it("cannot be one that is not there, or does not run", function()
+    local refused = luas.waits and "controller runs" or REFUSED
+    raises(refused, function() dqlite.connect(server.address, { loop = "cqueues" }) end)
     raises("needs nginx", function() dqlite.connect(server.address, { loop = "nginx" }) end)
     for _, loop in ipairs { "libev", 1, true } do
       raises("option 'loop'", function() dqlite.connect(server.address, { loop = loop }) end)
@@ -131,6 +189,24 @@ describe("a connection's loop", function()
 end)
 
 describe("in a process of its own", function()
+  it("require 'dqlite' loads no cqueues, nor does a blocking call", function()
+    assert.equal("nil\n", subprocess.run [[
+      local dqlite = require "dqlite"
+      dqlite.sleep(0)
+      dqlite.connect("127.0.0.1:1")
+      print(package.loaded.cqueues)
+    ]])
+  end)
+
+  it("cqueues that is not installed raises", function()
+    local text = subprocess.run([[
+      local dqlite = require "dqlite"
+      print(pcall(function() dqlite.connect("127.0.0.1:1", { loop = "cqueues" }) end))
+    ]], { path = package.path:match "^[^;]+;[^;]+", cpath = package.cpath:match "^[^;]+" })
+    assert.matches("^false\t.-" .. (luas.waits
+      and "the cqueues loop needs the module cqueues: module 'cqueues' not" or REFUSED), text)
+  end)
+
   it("require 'dqlite' loads no luv", function()
     assert.equal("nil\n", subprocess.run [[
       require "dqlite"

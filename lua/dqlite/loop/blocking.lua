@@ -3,6 +3,7 @@
 -- once, coroutines of its own take turns in these waits (dqlite.loop.turns).
 -- @module dqlite.loop.blocking
 
+local controller = require "dqlite.loop.controller"
 local core = require "dqlite.core"
 local current = require "dqlite.loop.current"
 local dial = require "dqlite.loop.dial"
@@ -17,8 +18,8 @@ local in_nginx = phases.current() ~= nil
 --- Seconds of a clock that never goes back.
 blocking.now = core.now
 
---- Why nobody may wait here, in words: a call that blocks would freeze a luv
--- loop that runs, the loop of a host, and a worker of nginx. nil where it may.
+--- Why nobody may wait here, in words: a call that blocks would freeze a loop of luv or
+-- cqueues that runs, the loop of a host, and a worker of nginx. nil where it may.
 function blocking.refusal()
   if in_nginx and phases.is_serving() then
     return "a blocking call would stall the worker of nginx: leave out the option 'loop'"
@@ -31,6 +32,11 @@ function blocking.refusal()
   if current.get() then
     return "a blocking call would freeze the program whose loop takes a step: leave out the option"
       .. " 'loop', or give it the loop of dqlite.host"
+  end
+  local running = controller.current()
+  if running and not controller.is_inherited(running) then
+    return "a blocking call would freeze the controller of cqueues that is running: connect"
+      .. " inside of it, without the option 'loop' or with loop = \"cqueues\""
   end
 end
 

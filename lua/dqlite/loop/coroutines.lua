@@ -26,7 +26,7 @@ coroutines.REFUSED = {}
 local OPEN = { [pcall] = true, [xpcall] = true, [dofile] = true }
 
 --- Can the caller yield? In Lua 5.2 a finalizer, and a handler of xpcall, are taken for
--- places where it can: see `yield`.
+-- places where it can: see `refusable`.
 -- @function is_yieldable
 -- @treturn boolean
 coroutines.is_yieldable = knows_yieldable or function()
@@ -39,11 +39,18 @@ local function unless_refused(ok, ...)
   return coroutines.REFUSED
 end
 
---- As coroutine.yield, but answers `REFUSED` in place of raising that nothing can yield.
--- @function yield
-coroutines.yield = knows_yieldable and yield or function(...)
-  return unless_refused(pcall(yield, ...))
+--- Makes of a function that yields one that answers `REFUSED` in place of raising that
+-- nothing can yield.
+-- @tparam function fn which raises nothing else
+-- @treturn function
+function coroutines.refusable(fn)
+  if knows_yieldable then return fn end
+  return function(...) return unless_refused(pcall(fn, ...)) end
 end
+
+--- As coroutine.yield, but answers `REFUSED` as above.
+-- @function yield
+coroutines.yield = coroutines.refusable(yield)
 
 -- ---- pcall ----
 

@@ -58,6 +58,16 @@ function parking.call(fn, arg)
   if not ok then parking.report_error(err) end
 end
 
+local function traced(err)
+  return debug.traceback(errors.describe(err), 2)
+end
+
+--- The same, with a traceback: for what a coroutine does from its begin.
+function parking.call_traced(fn)
+  local ok, text = xpcall(fn, traced)
+  if not ok then parking.report(text) end
+end
+
 local function report_of(thread, err)
   parking.report(debug.traceback(thread, errors.describe(err)))
 end
@@ -69,6 +79,10 @@ function parking.resume(thread, ...)
 end
 
 -- ---- where nobody can wait ----
+
+--- Why nobody waits with a connection after a fork; as its socket itself says.
+parking.INHERITED = "the connection belongs to the process that has forked this one: connect anew"
+  .. " here"
 
 local UNDER_C = "nothing can wait here: a function that C code calls (of table.sort or"
   .. " string.gsub, a module while require loads it, a finalizer); do it before, or after"

@@ -1,0 +1,288 @@
+--- The loop of cqueues: our own descriptors, polled by the controller that runs the
+-- coroutine which waits; there may be several, and a stream is of none of them. A controller
+-- knows descriptors by number: it is told before one is closed, since the next one with that
+-- number would not be watched else, or its removal would end a coroutine.
+--
+-- A home, below, is a controller as we know it. It wakes, and begins, the latest first;
+-- what is begun and woken here keeps its order.
+-- @module dqlite.loop.cqueues
+
+local condition = require "cqueues.condition"
+local conds = require "dqlite.loop.conds"
+local controller = require "dqlite.loop.controller"
+local core = require "dqlite.core"
+local coroutines = require "dqlite.loop.coroutines"
+local cqueues = require "cqueues"
+local dial = require "dqlite.loop.dial"
+local look_up = require "dqlite.loop.names"
+local parking = require "dqlite.loop.parking"
+local polled = require "dqlite.loop.polled"
+
+local loop = { name = "cqueues", now = core.now, report = parking.report }
+
+local running, poll = cqueues.running, coroutines.refusable(cqueues.poll)
+local now = core.now
+
+local DAY = 86400 -- seconds of one poll, at most
+
+local OUTSIDE = "with cqueues only a coroutine that a controller runs can wait: put this into"
+  .. " cq:wrap(fn), and run cq:loop()"
+local FOREIGN = "a coroutine that waits for dqlite was resumed by something else than cqueues'"
+  .. " controller, such as a generator: make generators with cqueues.auxlib.wrap, which lets"
+  .. " the controller through"
+
+-- ---- homes ----
+
+local homes = setmetatable({}, { __mode = "k" }) -- by controller
+local latest = nil -- that was used
+
+local function home_of(cq)
+  local home = homes[cq]
+  if not home then
+    home = {
+      controller = setmetatable({ cq }, { __mode = "v" }),
+      begun = {}, -- functions, from `first` to `last`, each with a coroutine that calls one
+      first = 1,
+      last = 0,
+      woken = nil, -- waits that are to go on
+    }
+    homes[cq] = home
+  end
+  latest = home
+  return home
+end
+
+-- The controller of a home; nil once it is closed or dropped.
+local function alive(home)
+  local cq = home and home.controller[1]
+  return cq and cqueues.type(cq) == "controller" and cq or nil
+end
+
+-- In which coroutines wait for ever.
+local function is_over(home)
+  return not alive(home)
+end
+
+local function call_first(home)
+  local i = home.first
+  local fn = home.begun[i]
+  home.begun[i], home.first = nil, i + 1
+  parking.call_traced(fn)
+end
+
+-- Also from finalizers, which come in between any two steps.
+local function begin(home, fn)
+  local last = home.last + 1
+  home.last = last
+  home.begun[last] = fn
+  alive(home):wrap(call_first, home)
+end
+
+-- ---- where nobody can wait ----
+
+--- Why nobody may wait here, in words; nil where it may.
+function loop.refusal()
+  local cq = controller.current()
+  if not cq then return OUTSIDE end
+  if controller.is_inherited(cq) then return controller.REFUSAL end
+  return parking.refusal(OUTSIDE)
+end
+
+-- ---- what finalizers leave ----
+
+local finalizing = {} -- functions, as keys
+local finalizes = nil -- the home that will call them
+
+-- What a finalizer adds in the middle of this is in one of both tables.
+local function run_finalizing()
+  local functions = finalizing
+  finalizing, finalizes = {}, nil
+  for fn in pairs(functions) do parking.call(fn) end
+end
+
+local function begin_finalizing(home)
+  finalizes = home
+  begin(home, run_finalizing)
+end
+
+--- Calls a function by and by, from a controller: the one that was used last, or the next.
+-- For finalizers.
+function loop.later_finalize(fn)
+  finalizing[fn] = true
+  if alive(latest) and finalizes ~= latest then pcall(begin_finalizing, latest) end
+end
+
+-- ---- waiting ----
+
+-- Was it the controller that has resumed, with what it was asked for? It gives nothing when
+-- it is reset; to a coroutine in between that looks the same as any other's resume.
+local function is_ours(cq, is_own, object, other, first)
+  local after, is_own_now = running()
+  if after ~= cq or is_own_now ~= is_own then return false end
+  if is_own then return true end
+  return first ~= nil and (first == object or first == other or type(first) == "number")
+end
+
+local function outcome(cq, is_own, object, other, first)
+  if first == coroutines.REFUSED then return nil, "misuse", parking.reason_of(first) end
+  if is_ours(cq, is_own, object, other, first) then return true end
+  return nil, "misuse", FOREIGN
+end
+
+-- Waits for seconds (nil: no end), and for one or two objects.
+local function poll_in(home, is_own, seconds, object, other)
+  if finalizes ~= home and next(finalizing) then begin_finalizing(home) end
+  local cq = home.controller[1]
+  return outcome(cq, is_own, object, other, poll(seconds, object, other))
+end
+
+-- Where the coroutine that runs can wait: a home, and is nobody in between?
+local function enter()
+  local refused = loop.refusal()
+  if refused then return nil, refused end
+  local cq, is_own = running()
+  return home_of(cq), is_own
+end
+
+local function patience(deadline)
+  return math.min(math.max(deadline - now(), 0), DAY)
+end
+
+--- Waits.
+-- @tparam number seconds how long; 0 gives the others a turn
+-- @treturn true|nil nil with "misuse" and a reason, where nobody can wait or after a foreign
+-- resume
+function loop.sleep(seconds)
+  local deadline = now() + seconds
+  repeat
+    local home, is_own = enter()
+    if not home then return nil, "misuse", is_own end
+    local done, kind, reason = poll_in(home, is_own, patience(deadline))
+    if not done then return nil, kind, reason end
+  until now() >= deadline
+  return true
+end
+
+-- ---- conditions ----
+
+local waits = {}
+
+function waits.park(wait, deadline)
+  local home, is_own = enter()
+  if not home then return nil, "misuse", is_own end
+  wait.home, wait.bell = home, condition.new()
+  repeat
+    local seconds = deadline and patience(deadline) or nil
+    local done, kind, reason = poll_in(home, is_own, seconds, wait.bell)
+    if not done then return nil, kind, reason end
+  until wait.signalled or deadline and now() >= deadline
+end
+
+local function ring(home)
+  local woken = home.woken
+  home.woken = nil
+  for i = #woken, 1, -1 do
+    woken[i].bell:signal()
+    conds.pass_on(woken[i])
+  end
+end
+
+function waits.wake(wait)
+  local home = wait.home
+  if home.woken then
+    home.woken[#home.woken + 1] = wait
+    return
+  end
+  home.woken = { wait }
+  begin(home, function() ring(home) end)
+end
+
+function waits.is_lost(wait)
+  return wait.home and is_over(wait.home)
+end
+
+--- A condition that coroutines wait for, of any controller, first come, first served.
+-- @tparam[opt] function on_close called when a coroutine is closed while it waits
+loop.cond = conds.of(waits)
+
+-- ---- beside the caller ----
+
+--- Runs a function in a coroutine of its own, of the controller that runs here, or ran last.
+-- Where there is none any more it fails at its first wait.
+function loop.start(fn)
+  local cq = controller.current()
+  if cq and not controller.is_inherited(cq) then return begin(home_of(cq), fn) end
+  if alive(latest) then return begin(latest, fn) end
+  parking.call_traced(fn)
+end
+
+--- The same for what is done behind the program's back: cq:loop() waits for its end.
+loop.background = loop.start
+
+-- ---- streams ----
+
+local methods = {}
+
+-- From connect to close: a connection that its user drops stays whole until it is closed.
+local open = {} -- luacheck: ignore 241
+
+function methods.wait(self, events, deadline)
+  local home, is_own = enter()
+  if not home then return nil, "misuse", is_own end
+  if not events then return poll_in(home, is_own, 0) end
+  self.pollfd, self.events = self.pollfd or self.sock:fd(), events
+  local thread = coroutine.running()
+  self.waiter, self.home = thread, home
+  local seconds = deadline < math.huge and patience(deadline) or nil
+  local done, kind, reason = poll_in(home, is_own, seconds, self)
+  if self.waiter == thread then self.waiter = nil end -- else after an interrupt
+  return done, kind, reason
+end
+
+function methods.wake(self)
+  if self.pollfd then cqueues.cancel(self.pollfd) end
+end
+
+function methods.forget(self)
+  open[self] = nil
+  if self.pollfd then cqueues.cancel(self.pollfd) end
+  self.pollfd = nil
+end
+
+function methods.close_inherited(self)
+  open[self], self.closed = nil, true
+  self.sock:close()
+end
+
+--- Will this coroutine, which waits here, wait for ever? Its controller may be closed.
+function methods.was_killed(self, thread)
+  return self.waiter == thread and is_over(self.home)
+end
+
+local Stream = polled.class(methods)
+
+-- ---- connect ----
+
+local function lookup(host, deadline)
+  return look_up(host, deadline, function(seconds, ...)
+    local home, is_own = enter()
+    if not home then return nil, "misuse", is_own end
+    return poll_in(home, is_own, seconds, ...)
+  end)
+end
+
+--- Dials an address; of a host name every address that it has.
+-- @tparam string address as in dqlite.connect
+-- @tparam number deadline of now()
+-- @tparam[opt] function hold called with the stream that is being connected, which can be
+-- closed then
+-- @return a stream, or nil with the kind of the error and its reason
+function loop.connect(address, deadline, hold)
+  local stream, kind, reason = dial(address, deadline, lookup, function(ip, until_then)
+    return polled.connect(Stream, ip, until_then, hold)
+  end)
+  if stream then open[stream] = true end
+  return stream, kind, reason
+end
+
+return loop
