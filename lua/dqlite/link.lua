@@ -317,10 +317,12 @@ function Link:close(cause)
   if stream and self.observer and not is_inherited(self) then self.observer:closed(self) end
 end
 
---- Ends a link that its user has dropped without a word, from its finalizer.
+--- Ends a link that its user has dropped without a word, from its finalizer; or that a loop
+-- has dropped, which was reading what is left and will not go on.
 function Link:forsake()
-  if not self.stream then return end
-  if is_inherited(self) then return close_stream(self, self.stream) end
+  local stream = self.stream or self.abandoned
+  if not stream then return end
+  if is_inherited(self) then return close_stream(self, stream) end
   self.loop.later_finalize(function()
     if leftovers.are_due(self) then return leftovers.abandon(self) end
     self:close()

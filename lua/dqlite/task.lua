@@ -90,13 +90,15 @@ function Task:__tostring()
   return ("dqlite task (%s)"):format(state)
 end
 
+local RUNNING = { cqueues = "controller of cqueues", host = "loop of a host" }
+
 --- See dqlite.run.
 -- @local
 function tasks.run(fn, ...)
   local loop = loops.beside()
   if loop.name ~= "luv" then
-    errors.misuse(("dqlite.run starts luv's loop, which would freeze the one of %s that is running:"
-      .. " use dqlite.spawn"):format(loop.name))
+    errors.misuse(("dqlite.run starts luv's loop, which would freeze the %s that is running: use"
+      .. " dqlite.spawn"):format(RUNNING[loop.name]))
   end
   if loop.is_running() then
     errors.misuse("dqlite.run starts luv's loop, which is running: use dqlite.spawn")

@@ -14,7 +14,7 @@ local core = require "dqlite.core"
 local coroutines = require "dqlite.loop.coroutines"
 local cqueues = require "cqueues"
 local dial = require "dqlite.loop.dial"
-local look_up = require "dqlite.loop.names"
+local names = require "dqlite.loop.names"
 local parking = require "dqlite.loop.parking"
 local polled = require "dqlite.loop.polled"
 
@@ -223,20 +223,18 @@ loop.background = loop.start
 
 local methods = {}
 
--- From connect to close: a connection that its user drops stays whole until it is closed.
+-- Sockets from connect to close, and the sessions that they carry: a connection that its user
+-- drops stays whole until it is closed. Streams know who waits there, and so are not held.
 local open = {} -- luacheck: ignore 241
 
 function methods.wait(self, events, deadline)
   local home, is_own = enter()
   if not home then return nil, "misuse", is_own end
   if not events then return poll_in(home, is_own, 0) end
-  self.pollfd, self.events = self.pollfd or self.sock:fd(), events
-  local thread = coroutine.running()
-  self.waiter, self.home = thread, home
+  self.pollfd, self.events, self.home = self.pollfd or self.sock:fd(), events, home
+  open[self.sock] = self.session or true
   local seconds = deadline < math.huge and patience(deadline) or nil
-  local done, kind, reason = poll_in(home, is_own, seconds, self)
-  if self.waiter == thread then self.waiter = nil end -- else after an interrupt
-  return done, kind, reason
+  return poll_in(home, is_own, seconds, self)
 end
 
 function methods.wake(self)
@@ -244,13 +242,13 @@ function methods.wake(self)
 end
 
 function methods.forget(self)
-  open[self] = nil
+  open[self.sock] = nil
   if self.pollfd then cqueues.cancel(self.pollfd) end
   self.pollfd = nil
 end
 
 function methods.close_inherited(self)
-  open[self], self.closed = nil, true
+  open[self.sock], self.closed = nil, true
   self.sock:close()
 end
 
@@ -264,7 +262,7 @@ local Stream = polled.class(methods)
 -- ---- connect ----
 
 local function lookup(host, deadline)
-  return look_up(host, deadline, function(seconds, ...)
+  return names.look_up(host, deadline, function(seconds, ...)
     local home, is_own = enter()
     if not home then return nil, "misuse", is_own end
     return poll_in(home, is_own, seconds, ...)
@@ -281,7 +279,7 @@ function loop.connect(address, deadline, hold)
   local stream, kind, reason = dial(address, deadline, lookup, function(ip, until_then)
     return polled.connect(Stream, ip, until_then, hold)
   end)
-  if stream then open[stream] = true end
+  if stream then open[stream.sock] = true end
   return stream, kind, reason
 end
 

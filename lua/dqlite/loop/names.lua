@@ -9,6 +9,8 @@ local dns = require "cqueues.dns"
 local errno = require "cqueues.errno"
 local resolver = require "cqueues.dns.resolver"
 
+local names = {}
+
 local now = core.now
 
 -- Seconds that an answer about the one kind of addresses is still waited for once there are
@@ -16,6 +18,16 @@ local now = core.now
 local MORE, LONGEST = 0.05, 1
 
 local KINDS = { "A", "AAAA" }
+
+-- RFC 1035, 2.3.4. The resolver never comes to an end with some that break it.
+local function is_valid(host)
+  local name = host:gsub("%.$", "")
+  if #name > 253 then return false end
+  for label in (name .. "."):gmatch "(.-)%." do
+    if #label < 1 or #label > 63 then return false end
+  end
+  return true
+end
 
 -- What a resolver has found out, if anything yet: its addresses, or why it has none.
 local function fetch(question)
@@ -95,7 +107,8 @@ end
 -- @treturn table|nil a list of numeric addresses
 -- @treturn string|nil the kind of the error
 -- @treturn string|nil its reason
-return function(host, deadline, poll)
+function names.look_up(host, deadline, poll)
+  if not is_valid(host) then return nil, "connect", "this is no host name" end
   local questions, wrong = ask_all(host)
   if not questions then return nil, "connect", "the name cannot be looked up: " .. wrong end
   local waited, kind, reason = wait(questions, deadline, poll)
@@ -103,3 +116,5 @@ return function(host, deadline, poll)
   if not waited then return nil, kind, reason end
   return outcome(questions)
 end
+
+return names

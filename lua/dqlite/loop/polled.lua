@@ -21,6 +21,7 @@ local function new(class, sock)
     fresh = false, -- nothing was received since the last send
     greed = 0, -- receives without a wait
     closed = false,
+    waiter = nil, -- the coroutine that waits
     interrupts = 0, -- how many there were
     interruption = nil, -- the last one's reason
   }, class)
@@ -30,9 +31,10 @@ end
 local function wait(self, events, deadline)
   if self.closed then return nil, "closed", self.interruption end
   if self.process ~= forks() then return nil, "misuse", parking.INHERITED end
-  local before = self.interrupts
-  self.greed = 0
+  local before, thread = self.interrupts, coroutine.running()
+  self.greed, self.waiter = 0, thread
   local woken, kind, reason = self:wait(events, deadline)
+  if self.waiter == thread then self.waiter = nil end -- else it was interrupted
   if self.interrupts ~= before then return nil, "closed", self.interruption end
   return woken, kind, reason
 end
