@@ -253,7 +253,7 @@ live.each("behaviour 40: after a fork", function(server)
     end
   end)
 
-  if live.loop == "blocking" then
+  if not live.is_concurrent then
     it("what takes turns in the parent does not run in the child", function()
       local blocking, ran = require "dqlite.loop.blocking", 0
       blocking.start(function()
@@ -276,19 +276,37 @@ live.each("behaviour 40: after a fork", function(server)
     return
   end
 
-  it("the loop is refused in the child", function()
-    local own = in_loop.option()
-    local uses = {
-      connect = function() dqlite.connect(server.address, { loop = own }) end,
-      spawn = function() dqlite.spawn(error) end,
+  local REFUSED = {
+    luv = "luv's loop belongs to the process that has forked",
+    host = "the loop of a host belongs to the process that has forked",
+    cqueues = "this controller of cqueues belongs to the process that has forked",
+  }
+
+  -- In the child no controller of the parent's runs: there luv is what `spawn` begins.
+  local function uses_of(loop)
+    local option = loop == live.loop and in_loop.option() or loop
+    return {
+      connect = function() dqlite.connect(server.address, { loop = option }) end,
+      run = loop == "luv" and function() dqlite.run(error) end or nil,
+      spawn = loop ~= "cqueues" and function() dqlite.spawn(error) end or nil,
     }
-    if live.loop == "luv" then uses.run = function() dqlite.run(error) end end
-    for name, use in pairs(uses) do
-      local text = child.run(function() return live.raises(use) end)
-      assert.truthy(text:find("loop .*belongs to the process that has forked"), name)
-    end
-    verify_unharmed()
-  end)
+  end
+
+  for _, loop in ipairs(live.loop == "cqueues" and { "luv", "cqueues" } or { live.loop }) do
+    it("the loop is refused in the child: " .. loop, function()
+      for name, use in pairs(uses_of(loop)) do
+        local text = child.run(function() return live.raises(use) end)
+        assert.truthy(text:find(REFUSED[loop], 1, true), name .. ": " .. text)
+      end
+      verify_unharmed()
+    end)
+  end
+
+  local function is_waiting(conn)
+    local stream = conn.link.stream
+    if live.loop == "cqueues" then return stream.waiter end
+    return stream.wait.thread
+  end
 
   it("a coroutine that waits in the parent gets its answer", function()
     local conns, tasks = {}, {}
@@ -301,7 +319,7 @@ live.each("behaviour 40: after a fork", function(server)
     end
     live.eventually("all wait", function()
       for _, conn in ipairs(conns) do
-        if not conn.link.stream.wait.thread then return false end
+        if not is_waiting(conn) then return false end
       end
       return true
     end)

@@ -1,9 +1,9 @@
--- Many coroutines on a few connections, under luv: each answer reaches who asked,
+-- Many coroutines on a few connections: each answer reaches who asked,
 -- and nothing grows or stays. Begins the loop itself. QUERIES=n for another number
 -- of queries than in `make test`.
 local dqlite = require "dqlite"
+local in_loop = require "spec.support.in_loop"
 local live = require "spec.support.live"
-local luv = require "dqlite.loop.luv"
 local process = require "spec.support.process"
 
 local COROUTINES, CONNECTIONS = 1000, 16
@@ -11,7 +11,7 @@ local QUERIES = tonumber(os.getenv "QUERIES") or 20000
 
 -- Connections that coroutines take and give back, first come, first served.
 local function new_shelf(server)
-  local free, given = {}, luv.cond()
+  local free, given = {}, in_loop.module().cond()
   for i = 1, CONNECTIONS do free[i] = server:connect() end
   return {
     take = function()
@@ -53,13 +53,13 @@ end
 live.each("a thousand coroutines over 16 connections", function(server)
   it("get right answers, and nothing grows or stays", function()
     local turns = QUERIES / COROUTINES
-    dqlite.run(ask_all, server, turns)
+    in_loop.run(ask_all, server, turns)
     local resident, by_lua = process.memory()
     local descriptors = process.descriptors()
-    local right, back = dqlite.run(ask_all, server, turns)
+    local right, back = in_loop.run(ask_all, server, turns)
     assert.equal(QUERIES, right)
     assert.equal(CONNECTIONS, back)
-    assert.same({}, process.handles())
+    assert.same({}, in_loop.left())
     assert.equal(descriptors, process.descriptors())
     local resident_after, by_lua_after = process.memory()
     resident, by_lua = resident_after - resident, by_lua_after - by_lua

@@ -300,7 +300,7 @@ live.each("a pool", function(server)
     assert.equal(2, pool:stats().connects)
   end)
 
-  if live.loop == "blocking" then
+  if not live.is_concurrent then
     it("fails at once where nobody could give a connection back", function()
       open { max_size = 1 }
       local conn = assert(pool:acquire())

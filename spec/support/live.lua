@@ -18,7 +18,7 @@ local uv = require "luv"
 
 local live = {
   loop = in_loop.name, -- that every call waits in
-  is_concurrent = in_loop.is_concurrent, -- do others run meanwhile?
+  is_concurrent = in_loop.is_concurrent, -- do coroutines run meanwhile?
 }
 
 local now = core.now
@@ -211,9 +211,12 @@ end
 -- these addresses meanwhile.
 function live.with_names(ips, use)
   local asked, getaddrinfo, lookup = {}, uv.getaddrinfo, core.lookup
+  local names = live.loop == "cqueues" and require "dqlite.loop.names" or {}
+  local look_up = names.look_up
   uv.getaddrinfo, core.lookup = answer_later(ips, asked), answer_at_once(ips, asked)
+  names.look_up = core.lookup
   local ok, err = pcall(use, asked)
-  uv.getaddrinfo, core.lookup = getaddrinfo, lookup
+  uv.getaddrinfo, core.lookup, names.look_up = getaddrinfo, lookup, look_up
   if not ok then error(err, 0) end
 end
 
