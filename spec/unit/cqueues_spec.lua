@@ -66,6 +66,19 @@ describe("connections under cqueues", function()
     end)
   end)
 
+  it("get an answer that came in time, though the program was busy until the deadline", function()
+    run(function()
+      local conn = connect { timeout = 0.1 }
+      local began = core.now()
+      local task = here.wait_in_vain(conn, "fetchval")
+      here.answer_late(7)
+      handles.turn(2) -- the server has sent it
+      core.sleep(0.11 - (core.now() - began))
+      assert.equal(7, task:wait()[1])
+      conn:close()
+    end)
+  end)
+
   it("that are lost say so, and the controller goes on", function()
     here.source:on(ALL, { "close" })
     run(function()
@@ -115,6 +128,21 @@ describe("connections under cqueues", function()
     assert.equal(0, here.server.peers)
   end)
 
+  it("that are dropped in the middle of rows are read to the end, without a word", function()
+    here.source:on(ALL, function() return { frames(2)[1] } end)
+    local text = stderr.of(run, function()
+      local function begin() assert.equal(1, connect():rows(ALL)().a) end
+      begin()
+      dqlite.sleep(0) -- cqueues holds what a coroutine has waited for last
+      for _ = 1, 3 do collectgarbage() end
+      dqlite.sleep(0.02)
+      assert.equal(1, here.server.peers)
+      here.server:peer():write(frames(2)[2])
+      here.await_no_peers()
+    end)
+    assert.equal("", text)
+  end)
+
   it("do not stop others: a stream leaves them their turns", function()
     here.source:on(ALL, frames(150, dqlite.blob(("x"):rep(60000))))
     run(function()
@@ -161,8 +189,10 @@ describe("a connection under cqueues where somebody waits", function()
     run(function()
       local conn = connect()
       local task = here.wait_in_vain(conn)
+      local began = core.now()
       conn.link:overtake "127.0.0.1:1"
       local answers = task:wait()
+      assert.is_true(core.now() - began < SECOND)
       assert.equal("not_leader", answers[2].kind)
       assert.matches("127.0.0.1:1 is the leader now", answers[2].message)
       here.hang_up()

@@ -237,14 +237,14 @@ function methods.wait(self, events, deadline)
   return poll_in(home, is_own, seconds, self)
 end
 
+-- Every controller forgets the descriptor, and lets those go on that wait for it.
 function methods.wake(self)
   if self.pollfd then cqueues.cancel(self.pollfd) end
 end
 
+-- `wake` has come before.
 function methods.forget(self)
-  open[self.sock] = nil
-  if self.pollfd then cqueues.cancel(self.pollfd) end
-  self.pollfd = nil
+  open[self.sock], self.pollfd = nil, nil
 end
 
 function methods.close_inherited(self)
