@@ -468,7 +468,8 @@ test-long:
 all_loops := blocking luv cqueues host
 LOOPS := $(or $(DQLITE_LOOP),$(if $(EVERYWHERE),$(all_loops),blocking luv))
 ## make test-live  specs against real nodes: its own, or DQLITE_SERVERS="addr...";
-##                 on two loops (EVERYWHERE=1: on each of ours), or DQLITE_LOOP=luv
+##                 on two loops (EVERYWHERE=1: on each of ours), or DQLITE_LOOP=luv,
+##                 =cqueues, =host, or the name of a module
 test-live:
 	@$(foreach l,$(sort $(LUAS) $(if $(DQLITE_SERVERS),,lua5.4)),\
 	  $(MAKE) LUA=$l all &&) :
@@ -482,7 +483,8 @@ run_lua_of = $(firstword $(subst $(comma), ,$r))
 run_loop_of = $(lastword $(subst $(comma), ,$r))
 
 # Those on clusters take longest, and so come first.
-cluster_runs = $(if $(EVERYWHERE),$(runs),$(filter lua5.4$(comma)blocking luajit$(comma)luv,$(runs)))
+cluster_runs = $(if $(EVERYWHERE),$(runs),$(filter-out %$(comma)blocking %$(comma)luv,$(runs)) \
+  $(filter lua5.4$(comma)blocking luajit$(comma)luv,$(runs)))
 live_suite = '$(1), $(run_lua_of), $(run_loop_of)=PART=$(1) \
   DQLITE_LOOP=$(run_loop_of) $(support)/with_servers.sh \
   $(MAKE) specs SUITE=live LUA=$(run_lua_of)'

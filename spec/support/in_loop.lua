@@ -24,9 +24,11 @@ in_loop.name = adapter and (adapter.name or DQLITE_LOOP) or DQLITE_LOOP
 in_loop.is_concurrent = in_loop.name ~= "blocking" and not (adapter and not adapter.start)
 
 -- Files that run on some loops only, and why: on "concurrent" ones, or on that one; `alone`:
--- they begin it themselves.
+-- they begin it themselves; `lua`: in that Lua only.
 local AT_ONCE = "on another loop nothing runs at once"
 local ONLY = {
+  ["spec/live/http_server_spec.lua"] = { "blocking",
+    "it asks a program with a loop of its own, by Debian's lua-http", lua = "LuaJIT" },
   ["spec/live/many_coroutines_spec.lua"] = { "concurrent", AT_ONCE, alone = true },
   ["spec/live/node_fork_spec.lua"] = { "blocking",
     "the embedded node has no loop, and a parent's is not for a forked child" },
@@ -190,6 +192,7 @@ local function reason_against_live(path)
   local is_here = only and (only[1]:find(in_loop.name, 1, true)
     or only[1] == "concurrent" and in_loop.is_concurrent)
   if only and not is_here then return ("on the %s loop only: %s"):format(only[1], only[2]) end
+  if only and only.lua and only.lua ~= LUA then return ("in %s only: %s"):format(only.lua, only[2]) end
   local is_long = CLUSTERS[path] or LONG[path]
   local is_usual = in_loop.name == USUAL[LUA] or not HAS_USUAL[in_loop.name]
   if not is_long or is_usual or os.getenv "EVERYWHERE" then return end
