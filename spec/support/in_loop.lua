@@ -192,7 +192,8 @@ local function reason_against_live(path)
   local is_here = only and (only[1]:find(in_loop.name, 1, true)
     or only[1] == "concurrent" and in_loop.is_concurrent)
   if only and not is_here then return ("on the %s loop only: %s"):format(only[1], only[2]) end
-  if only and only.lua and only.lua ~= LUA then return ("in %s only: %s"):format(only.lua, only[2]) end
+  local other_lua = only and only.lua and only.lua ~= LUA
+  if other_lua then return ("in %s only: %s"):format(only.lua, only[2]) end
   local is_long = CLUSTERS[path] or LONG[path]
   local is_usual = in_loop.name == USUAL[LUA] or not HAS_USUAL[in_loop.name]
   if not is_long or is_usual or os.getenv "EVERYWHERE" then return end

@@ -2,7 +2,8 @@
 # run_examples.sh LUA...: runs every examples/*.lua with this interpreter, a
 # command with its environment. An example passes when it ends well within a
 # minute and prints the lines of spec/support/examples/NAME.txt, in that
-# order, each as a part of a line. Ends with the line `N passed, N failed`.
+# order, each as a part of a line. One that says `-- Runs in LuaJIT` is for that
+# alone. Ends with the line `N passed, N failed`.
 set -u
 shopt -s nullglob
 cd "$(dirname "$0")/../.." || exit 1
@@ -26,6 +27,10 @@ printed() {
 }
 
 for example in examples/*.lua; do
+  if grep -q '^-- Runs in LuaJIT' "$example" && ! "$@" -e 'assert(jit)' 2>/dev/null; then
+    echo "$example: in LuaJIT only"
+    continue
+  fi
   name=$(basename "$example" .lua)
   echo "$example"
   timeout 60 "$@" "$example" </dev/null 2>&1 | tee "$output"
