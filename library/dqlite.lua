@@ -61,13 +61,14 @@ function dqlite.retry(fn, opts) end
 ---@return any ...
 function dqlite.run(fn, ...) end
 
----Runs a function beside the caller, in a coroutine of its own under luv's loop.
+---Runs a function beside the caller, in a coroutine of its own under luv's loop, or that of
+---cqueues or a host where it is called there.
 ---@param fn async fun(...: any): ...
 ---@param ... any its arguments
 ---@return dqlite.Task task
 function dqlite.spawn(fn, ...) end
 
----Waits; in a coroutine under luv, or in nginx, others run meanwhile.
+---Waits; in a coroutine under luv or cqueues, of a host, or in nginx, others run meanwhile.
 ---@async
 ---@param seconds number
 function dqlite.sleep(seconds) end

@@ -11,10 +11,10 @@ local copas = require "copas"
 local core = require "dqlite.core"
 local dial = require "dqlite.loop.dial"
 local new_deadlines = require "dqlite.loop.deadlines"
+local parking = require "dqlite.loop.parking"
 local polled = require "dqlite.loop.polled"
-local reports = require "dqlite.loop.reports"
 
-local loop = { name = "copas", now = core.now, report = reports.say }
+local loop = { name = "copas", now = core.now }
 
 -- ---- Copas ----
 
@@ -83,7 +83,7 @@ function loop.sleep(seconds)
 end
 
 function loop.start(fn)
-  later(function() copas.addthread(function() reports.call(fn) end) end)
+  later(function() copas.addthread(function() parking.call_traced(fn) end) end)
 end
 
 loop.cond = conds.of { park = park, wake = wake }

@@ -9,7 +9,7 @@
 ---| "blocking" # waits as a plain script does
 ---| "luv" # others run meanwhile, under luv's loop
 ---| "nginx" # cosockets of nginx' Lua module
----| "cqueues"
+---| "cqueues" # likewise, in the controllers of cqueues
 ---| dqlite.host.Host
 ---| dqlite.CustomLoop
 

@@ -98,8 +98,9 @@ dqlite.retry = retry.run
 dqlite.run = tasks.run
 
 --- Runs a function in a coroutine of its own, begun by luv's loop, not before `spawn`
--- returns; where the loop of a host (@{dqlite.host}) takes a step, by that one. An error
--- that it raises is written to standard error, unless somebody waits for the task by then.
+-- returns; where a controller of cqueues runs, or the loop of a host (@{dqlite.host}) takes
+-- a step, by that one. An error that it raises is written to standard error, unless somebody
+-- waits for the task by then.
 -- @function spawn
 -- @tparam function fn
 -- @param ... its arguments
@@ -107,7 +108,7 @@ dqlite.run = tasks.run
 dqlite.spawn = tasks.spawn
 
 --- Waits, and lets others run meanwhile where it is called in a coroutine under
--- luv, or of a host, or in nginx.
+-- luv or cqueues, or of a host, or in nginx.
 -- @function sleep
 -- @tparam number seconds how long
 dqlite.sleep = tasks.sleep
@@ -154,9 +155,9 @@ dqlite.sleep = tasks.sleep
 -- @tfield[opt=15] number timeout seconds for each call, and for the search of the leader
 -- @tfield[opt=2] number connect_timeout seconds to reach one node and ask it who leads
 -- @tfield[opt=5] number busy_timeout seconds that a statement waits for another writer
--- @tfield[opt] string|table loop "blocking", "luv", "nginx", one of @{dqlite.host}, or a table
--- of one's own. Left out: nginx' in its workers; in a coroutine luv while its loop runs, and that
--- of a host while it takes a step; else blocking
+-- @tfield[opt] string|table loop "blocking", "luv", "cqueues", "nginx", one of @{dqlite.host}, or
+-- a table of one's own. Left out: nginx' in its workers; in a coroutine that of a host while it
+-- takes a step, cqueues where a controller of it runs, luv while its loop runs; else blocking
 -- @tfield[opt] any null what stands for NULL in rows. Left out: nil in rows by name,
 -- dqlite.null in those by position
 -- @tfield[opt="string"] string int64 what an INTEGER becomes that a number does not hold, on

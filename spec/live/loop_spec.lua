@@ -34,13 +34,14 @@ live.each("a connection", function(server)
       return
     end
     local row = next_row()
-    local ok, message = pcall(function() return row.n end)
-    assert.is_false(ok)
     if live.loop == "luv" or live.loop == "host" then
-      return assert.matches("do not call from a generator", message)
+      local ok, message = pcall(function() return row.n end)
+      assert.is_false(ok)
+      assert.matches("do not call from a generator", message)
+    else
+      next_row()
+      assert.matches("resumed by something else", why)
     end
-    next_row()
-    assert.matches("resumed by something else", why)
   end)
 
   it("lets others run while it waits, or not", function()
@@ -201,6 +202,8 @@ live.each("rows that the loop reads behind the program's back", function(server)
     collectgarbage()
     assert_free()
   end)
+
+  if not in_loop.module().background then return end -- of a loop of one's own
 
   it("hold no lock after a deadline, before anybody closes", function()
     local conn = begin_rows()

@@ -130,15 +130,17 @@ function in_loop.module()
   return adapter or get_runner().loop or require("dqlite.loop." .. in_loop.name)
 end
 
--- Takes an adapter wherever no loop is named: the library does that for its own loops.
+-- Takes an adapter wherever no loop is named, but for a forked child: the library does that
+-- for its own loops.
 local function prefer(loop)
-  local loops = require "dqlite.loops"
-  local select_other = loops.select
+  local loops, forks = require "dqlite.loops", require "dqlite.core".forks
+  local select_other, beside_other, process = loops.select, loops.beside, forks()
+  loop.report = loop.report or require "dqlite.loop.parking".report
   function loops.select(name)
-    if name == nil then return loop end
+    if name == nil and forks() == process then return loop end
     return select_other(name)
   end
-  function loops.beside() return loop end
+  function loops.beside() return forks() == process and loop or beside_other() end
 end
 
 if adapter then prefer(adapter) end
