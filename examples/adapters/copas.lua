@@ -6,57 +6,50 @@
 -- one has no timers, so deadlines are kept here and `copas.step` minds them. Host names are
 -- looked up by getaddrinfo, which stops everybody meanwhile: use numeric addresses. A
 -- handler of copas.addserver that has waited for dqlite closes its client itself.
-local conds = require "dqlite.loop.conds"
+local adapter = require "dqlite.adapter"
 local copas = require "copas"
-local core = require "dqlite.core"
-local dial = require "dqlite.loop.dial"
-local new_deadlines = require "dqlite.loop.deadlines"
-local parking = require "dqlite.loop.parking"
-local polled = require "dqlite.loop.polled"
 
-local loop = { name = "copas", now = core.now }
+local now = adapter.now
 
--- ---- Copas ----
+local scheduler = { name = "copas" }
 
-local deadlines, due = new_deadlines(), {} -- of waits; functions that a step calls
+-- ---- what a step does ----
 
-local function later(fn) due[#due + 1] = fn end
+local ends = {} -- deadlines, by wait
+local due = {} -- what the next step calls, and with what
 
--- A coroutine under Copas yields what it waits for, and a queue that takes both. This one
--- leaves it to us, who resume it by copas.addthread, for Copas to take what it yields next.
-local OURS = { insert = function() end, push = function() end }
+function scheduler.later(fn, arg) due[#due + 1] = { fn, arg } end
 
-local function wake(wait)
-  local thread = wait.parked
-  if not thread then return end
-  wait.parked, wait.deadline = nil, nil
-  later(function() copas.addthread(thread, OURS) end)
+local function first_end()
+  local first = math.huge
+  for _, deadline in pairs(ends) do first = math.min(first, deadline) end
+  return first
 end
 
-local function park(wait, deadline)
-  wait.parked = coroutine.running()
-  if deadline and deadline < math.huge then deadlines:watch(wait, deadline) end
-  local _, whose = coroutine.yield(wait, OURS)
-  if whose == OURS then return true end
-  wait.parked, wait.deadline = nil, nil
-  return nil, "misuse", "a coroutine that waits for dqlite was resumed by something else"
+local function wake_expired()
+  local time = now()
+  for wait, deadline in pairs(ends) do
+    if deadline <= time then scheduler.wake(wait) end
+  end
 end
 
 local step = copas.step
 
 function copas.step(timeout)
-  local patience = due[1] and 0 or math.max(deadlines:first() - core.now(), 0)
+  local patience = due[1] and 0 or math.max(first_end() - now(), 0)
   if timeout then patience = math.min(patience, timeout) end
   step(patience < math.huge and patience or nil)
-  local expired = deadlines:expired(core.now())
-  while expired do
-    wake(expired)
-    expired = deadlines:expired(core.now())
-  end
-  local functions = due
+  wake_expired()
+  local calls = due
   due = {}
-  for _, fn in ipairs(functions) do fn() end
+  for _, call in ipairs(calls) do call[1](call[2]) end
 end
+
+-- ---- descriptors ----
+
+-- A coroutine under Copas yields what it waits for, and a queue that takes both. This one
+-- leaves it to us, who resume it by copas.addthread, for Copas to take what it yields next.
+local OURS = { insert = function() end, push = function() end }
 
 -- The sets of what is read from and written to, as Copas shows them to who has to wait.
 local function set_of(method)
@@ -69,81 +62,70 @@ end
 local SETS = { r = { set_of "receive" }, w = { set_of "send" } }
 SETS.rw = { SETS.r[1], SETS.w[1] }
 
--- ---- the loop ----
-
---- Why nobody can wait here.
-function loop.refusal()
-  local thread, is_main = coroutine.running()
-  if thread and not is_main and rawget(coroutine, "isyieldable")() then return nil end
-  return "with Copas only a coroutine can wait: put this into copas.addthread"
-end
-
-function loop.sleep(seconds)
-  return park({}, core.now() + seconds)
-end
-
-function loop.start(fn)
-  later(function() copas.addthread(function() parking.call_traced(fn) end) end)
-end
-
-loop.cond = conds.of { park = park, wake = wake }
-
--- ---- streams ----
-
-local methods = {}
+-- What LuaSocket's select asks for.
+local function getfd(wait) return wait.fd end
+local function dirty() return false end
 
 -- What Copas resumes when the descriptor is ready; were it the program's own coroutine, it
--- would close the stream at the end of that (copas.autoclose).
-local function watcher_of(stream)
+-- would close the descriptor at the end of that (copas.autoclose).
+local function watcher_of(wait)
   return coroutine.create(function()
     while true do
-      wake(stream.turn)
-      coroutine.yield(stream, OURS)
+      scheduler.wake(wait)
+      coroutine.yield(wait, OURS)
     end
   end)
 end
 
-function methods.wait(self, events, deadline)
-  self.turn = self.turn or {}
-  self.watcher = self.watcher or watcher_of(self)
-  if not events then later(function() wake(self.turn) end) end
-  for _, set in ipairs(SETS[events] or {}) do
-    set:insert(self)
-    set:push(self, self.watcher)
+local function watch(wait)
+  wait.getfd, wait.dirty, wait.watcher = getfd, dirty, wait.watcher or watcher_of(wait)
+  for _, set in ipairs(SETS[wait.wanted]) do
+    set:insert(wait)
+    set:push(wait, wait.watcher)
   end
-  local woken, kind, reason = park(self.turn, deadline)
-  methods.forget(self)
-  return woken, kind, reason
-end
-
-function methods.wake(self)
-  if self.turn then wake(self.turn) end
 end
 
 -- Before the descriptor is closed: select(2) fails for everybody else.
-function methods.forget(self)
+function scheduler.forget(wait)
   for _, set in ipairs(SETS.rw) do
-    set:remove(self)
-    while set:pop(self) do end
+    set:remove(wait)
+    while set:pop(wait) do end
   end
 end
 
--- What LuaSocket's select asks for.
-function methods.getfd(self) return self.sock:fd() end
-function methods.dirty() return false end
+-- ---- waiting ----
 
-local Stream = polled.class(methods)
+local function resume(thread) copas.addthread(thread, OURS) end
 
-local function lookup(host)
-  local ips, reason = core.lookup(host)
-  return ips, "connect", reason
+-- The coroutine no longer waits, though it goes on later.
+local function leave(wait)
+  wait.parked, ends[wait] = nil, nil
+  if wait.wanted then scheduler.forget(wait) end
 end
 
-function loop.connect(address, deadline, hold)
-  return dial(address, deadline, lookup, function(ip, until_then)
-    return polled.connect(Stream, ip, until_then, hold)
-  end)
+function scheduler.wake(wait)
+  local thread = wait.parked
+  if not thread then return end
+  leave(wait)
+  scheduler.later(resume, thread)
 end
+
+function scheduler.park(wait, deadline)
+  local thread = coroutine.running()
+  wait.parked = thread
+  if deadline and deadline < math.huge then ends[wait] = deadline end
+  if wait.wanted then watch(wait) end
+  local _, whose = coroutine.yield(wait, OURS)
+  if whose == OURS then return true end
+  if wait.parked == thread then leave(wait) end
+  return nil, "misuse", "a coroutine that waits for dqlite was resumed by something else"
+end
+
+local function begin(fn) copas.addthread(fn) end
+
+function scheduler.start(fn) scheduler.later(begin, fn) end
+
+local loop = adapter.new(scheduler)
 
 --- Runs a function in a coroutine, and Copas until that is over.
 -- @return what it returns; raises what it raises

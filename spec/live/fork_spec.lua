@@ -305,9 +305,7 @@ live.each("behaviour 40: after a fork", function(server)
   end
 
   local function is_waiting(conn)
-    local stream = conn.link.stream
-    if live.loop == "cqueues" then return stream.waiter end
-    return stream.wait.thread
+    return conn.link.stream.wait.thread
   end
 
   it("a coroutine that waits in the parent gets its answer", function()

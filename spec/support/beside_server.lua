@@ -67,8 +67,8 @@ function here.wait_in_vain(conn, method)
   here.source:on(here.ALL, {})
   local task = dqlite.spawn(function() return pack(conn[method or "fetchall"](conn, here.ALL)) end)
   local deadline = core.now() + SECOND
-  while not conn.link.stream.waiter and core.now() < deadline do dqlite.sleep(0) end
-  assert.is_truthy(conn.link.stream.waiter)
+  while not conn.link.stream.wait.thread and core.now() < deadline do dqlite.sleep(0) end
+  assert.is_truthy(conn.link.stream.wait.thread)
   return task
 end
 

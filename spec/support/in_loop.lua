@@ -49,10 +49,10 @@ end
 
 -- Files about coroutines that wait, which those of Lua 5.1 cannot wherever the library
 -- does. What there is instead, spec/unit/coroutines_spec.lua says.
-local WAITING = set_of_files("", [[unit/behaviours_leader unit/behaviours_opening
-  unit/behaviours_sharing unit/busy_connection unit/cancel_abandoned unit/cancel_luv unit/conds
-  unit/cqueues unit/cqueues_controllers unit/host_connection unit/host_loop unit/luv unit/misuse
-  unit/names unit/pool_broken_off unit/pool_closed unit/pool_schedules unit/search unit/task
+local WAITING = set_of_files("", [[unit/adapter unit/behaviours_leader unit/behaviours_opening
+  unit/behaviours_sharing unit/busy_connection unit/cancel_abandoned unit/cancel_luv unit/cqueues
+  unit/cqueues_controllers unit/host_connection unit/host_loop unit/luv unit/misuse unit/names
+  unit/pool_broken_off unit/pool_closed unit/pool_schedules unit/scheduled unit/search unit/task
   unit/virtual_loop unit/waits regress/abandoned_wait regress/late_loop regress/queue_place]])
 
 -- Files about servers and clusters, and others that take long, in which the Lua matters

@@ -85,7 +85,7 @@ describe("several controllers", function()
     here.source:on(ALL, {})
     second:wrap(function() conn:fetchall(ALL) end)
     local deadline = core.now() + SECOND
-    while not conn.link.stream.waiter and core.now() < deadline do second:step(0.01) end
+    while not conn.link.stream.wait.thread and core.now() < deadline do second:step(0.01) end
     run(function() raises("in use by another coroutine", function() conn:ping() end) end)
     second:close()
     second = beside_luv.new()

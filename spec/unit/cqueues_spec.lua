@@ -394,7 +394,7 @@ describe("under cqueues a call", function()
         message = select(2, pcall(conn.fetchval, conn, ALL))
         coroutine.yield() -- and is nobody's any more
       end)
-      while not conn.link.stream.waiter do dqlite.sleep(0) end
+      while not conn.link.stream.wait.thread do dqlite.sleep(0) end
       assert(coroutine.resume(thread))
       assert.matches("resumed by something else", message)
       assert.is_false(conn:is_open())

@@ -1,5 +1,5 @@
 --- Conditions that coroutines wait for, first come, first served: for loops with waits
--- of the kind of dqlite.loop.waits.
+-- of the kind of dqlite.loop.waits, whether `wake` lets go on at once or by and by.
 -- @module dqlite.loop.cond
 
 local Cond = {}
@@ -23,13 +23,21 @@ local function leave(wait)
   self.last = self.last - 1
 end
 
+-- It was to go on, and will not: so the next one does.
+local function pass_on(wait)
+  if not wait.signalled then return end
+  wait.signalled = false
+  wait.cond:signal()
+end
+
 local function closed(wait)
   leave(wait)
+  pass_on(wait)
   if wait.cond.on_close then wait.cond.on_close() end
 end
 
 local function wake_signalled(wait)
-  if not wait.cond.waits.wake(wait, true) and wait.signalled then wait.cond:signal() end
+  if not wait.cond.waits.wake(wait, true) then pass_on(wait) end
 end
 
 --- Lets one coroutine go on, by and by; without any, the next that waits.
@@ -64,14 +72,18 @@ function Cond:wait(deadline)
   self.queue[self.last] = wait
   local _, kind, reason = self.waits.park(wait, deadline ~= math.huge and deadline or nil)
   if not wait.signalled then leave(wait) end
-  if kind == "misuse" then return nil, kind, reason end
+  if kind == "misuse" then
+    pass_on(wait)
+    return nil, kind, reason
+  end
   local signalled = wait.signalled
   wait.signalled = false
   return signalled
 end
 
 --- Makes a condition.
--- @tparam table waits `new`, `park`, `wake`, `is_parked`, `later`
+-- @tparam table waits `new`, `park`, `wake`, `is_parked`; `later(fn, wait)` calls a function
+-- by and by, from the loop that the wait is in
 -- @tparam[opt] function on_close called when a coroutine is closed while it waits
 -- @treturn table
 return function(waits, on_close)

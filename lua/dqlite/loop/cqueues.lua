@@ -7,18 +7,18 @@
 -- what is begun and woken here keeps its order.
 -- @module dqlite.loop.cqueues
 
+local assemble = require "dqlite.loop.assemble"
 local condition = require "cqueues.condition"
-local conds = require "dqlite.loop.conds"
 local controller = require "dqlite.loop.controller"
 local core = require "dqlite.core"
 local coroutines = require "dqlite.loop.coroutines"
 local cqueues = require "cqueues"
-local dial = require "dqlite.loop.dial"
 local names = require "dqlite.loop.names"
 local parking = require "dqlite.loop.parking"
-local polled = require "dqlite.loop.polled"
+local scheduled = require "dqlite.loop.scheduled"
+local streams = require "dqlite.loop.stream"
 
-local loop = { name = "cqueues", now = core.now, report = parking.report }
+local loop = { name = "cqueues" }
 
 local running, poll = cqueues.running, coroutines.refusable(cqueues.poll)
 local now = core.now
@@ -44,7 +44,8 @@ local function home_of(cq)
       begun = {}, -- functions, from `first` to `last`, each with a coroutine that calls one
       first = 1,
       last = 0,
-      woken = nil, -- waits that are to go on
+      due = nil, -- functions that are to be called, and beside them `given`, their waits
+      given = nil,
     }
     homes[cq] = home
   end
@@ -80,8 +81,8 @@ end
 
 -- ---- where nobody can wait ----
 
---- Why nobody may wait here, in words; nil where it may.
-function loop.refusal()
+-- In words; nil where somebody may.
+local function refusal()
   local cq = controller.current()
   if not cq then return OUTSIDE end
   if controller.is_inherited(cq) then return controller.REFUSAL end
@@ -138,7 +139,7 @@ end
 
 -- Where the coroutine that runs can wait: a home, and is nobody in between?
 local function enter()
-  local refused = loop.refusal()
+  local refused = refusal()
   if refused then return nil, refused end
   local cq, is_own = running()
   return home_of(cq), is_own
@@ -148,71 +149,73 @@ local function patience(deadline)
   return math.min(math.max(deadline - now(), 0), DAY)
 end
 
---- Waits.
--- @tparam number seconds how long; 0 gives the others a turn
--- @treturn true|nil nil with "misuse" and a reason, where nobody can wait or after a foreign
--- resume
-function loop.sleep(seconds)
-  local deadline = now() + seconds
+-- A wait is what the controller polls, if it is for a descriptor; else it has a condition.
+local function object_of(wait)
+  if not wait.wanted then
+    wait.bell = wait.bell or condition.new()
+    return wait.bell
+  end
+  wait.pollfd, wait.events = wait.fd, wait.wanted
+  return wait
+end
+
+local scheduler = { refusal = refusal }
+
+function scheduler.park(wait, deadline)
+  local home, is_own = enter()
+  if not home then return nil, "misuse", is_own end
+  local wanted, object = wait.wanted, object_of(wait)
+  wait.home = home
   repeat
-    local home, is_own = enter()
-    if not home then return nil, "misuse", is_own end
-    local done, kind, reason = poll_in(home, is_own, patience(deadline))
+    local seconds = deadline and patience(deadline) or nil
+    local done, kind, reason = poll_in(home, is_own, seconds, object)
     if not done then return nil, kind, reason end
-  until now() >= deadline
+  until wanted or wait.woken or deadline and now() >= deadline
   return true
 end
 
--- ---- conditions ----
-
-local waits = {}
-
-function waits.park(wait, deadline)
-  local home, is_own = enter()
-  if not home then return nil, "misuse", is_own end
-  wait.home, wait.bell = home, condition.new()
-  repeat
-    local seconds = deadline and patience(deadline) or nil
-    local done, kind, reason = poll_in(home, is_own, seconds, wait.bell)
-    if not done then return nil, kind, reason end
-  until wait.signalled or deadline and now() >= deadline
+-- Every controller forgets the descriptor, and lets those go on that wait for it.
+function scheduler.forget(wait)
+  cqueues.cancel(wait.fd)
 end
 
-local function ring(home)
-  local woken = home.woken
-  home.woken = nil
-  for i = #woken, 1, -1 do
-    woken[i].bell:signal()
-    conds.pass_on(woken[i])
-  end
+function scheduler.wake(wait)
+  if wait.fd and wait.wanted then return scheduler.forget(wait) end
+  wait.bell:signal()
 end
 
-function waits.wake(wait)
-  local home = wait.home
-  if home.woken then
-    home.woken[#home.woken + 1] = wait
-    return
-  end
-  home.woken = { wait }
-  begin(home, function() ring(home) end)
-end
-
-function waits.is_lost(wait)
+function scheduler.is_lost(wait)
   return wait.home and is_over(wait.home)
 end
 
---- A condition that coroutines wait for, of any controller, first come, first served.
--- @tparam[opt] function on_close called when a coroutine is closed while it waits
-loop.cond = conds.of(waits)
-
 -- ---- beside the caller ----
+
+local function call_due(home)
+  local due, given = home.due, home.given
+  home.due, home.given = nil, nil
+  for i = #due, 1, -1 do parking.call(due[i], given[i]) end
+end
+
+local function current_home()
+  local cq = controller.current()
+  return cq and not controller.is_inherited(cq) and home_of(cq) or alive(latest) and latest
+end
+
+function scheduler.later(fn, wait)
+  local home = wait.thread and wait.home or current_home()
+  if not home.due then
+    home.due, home.given = {}, {}
+    begin(home, function() call_due(home) end)
+  end
+  local n = #home.due + 1
+  home.due[n], home.given[n] = fn, wait
+end
 
 --- Runs a function in a coroutine of its own, of the controller that runs here, or ran last.
 -- Where there is none any more it fails at its first wait.
 function loop.start(fn)
-  local cq = controller.current()
-  if cq and not controller.is_inherited(cq) then return begin(home_of(cq), fn) end
-  if alive(latest) then return begin(latest, fn) end
+  local home = current_home()
+  if home then return begin(home, fn) end
   parking.call_traced(fn)
 end
 
@@ -221,45 +224,34 @@ loop.background = loop.start
 
 -- ---- streams ----
 
-local methods = {}
-
 -- Sockets from connect to close, and the sessions that they carry: a connection that its user
 -- drops stays whole until it is closed. Streams know who waits there, and so are not held.
 local open = {} -- luacheck: ignore 241
 
-function methods.wait(self, events, deadline)
-  local home, is_own = enter()
-  if not home then return nil, "misuse", is_own end
-  if not events then return poll_in(home, is_own, 0) end
-  self.pollfd, self.events, self.home = self.pollfd or self.sock:fd(), events, home
+local Stream = streams.class()
+local watch, unwatch, close_inherited = Stream.watch, Stream.unwatch, Stream.close_inherited
+
+function Stream:watch(events)
   open[self.sock] = self.session or true
-  local seconds = deadline < math.huge and patience(deadline) or nil
-  return poll_in(home, is_own, seconds, self)
+  return watch(self, events)
 end
 
--- Every controller forgets the descriptor, and lets those go on that wait for it.
-function methods.wake(self)
-  if self.pollfd then cqueues.cancel(self.pollfd) end
+function Stream:unwatch()
+  open[self.sock] = nil
+  return unwatch(self)
 end
 
--- `wake` has come before.
-function methods.forget(self)
-  open[self.sock], self.pollfd = nil, nil
-end
-
-function methods.close_inherited(self)
-  open[self.sock], self.closed = nil, true
-  self.sock:close()
+function Stream:close_inherited()
+  open[self.sock] = nil
+  return close_inherited(self)
 end
 
 --- Will this coroutine, which waits here, wait for ever? Its controller may be closed.
-function methods.was_killed(self, thread)
-  return self.waiter == thread and is_over(self.home)
+function Stream:was_killed(thread)
+  return self.wait.thread == thread and scheduler.is_lost(self.wait)
 end
 
-local Stream = polled.class(methods)
-
--- ---- connect ----
+-- ---- the loop ----
 
 local function lookup(host, deadline)
   return names.look_up(host, deadline, function(seconds, ...)
@@ -269,16 +261,21 @@ local function lookup(host, deadline)
   end)
 end
 
---- Dials an address; of a host name every address that it has.
--- @tparam string address as in dqlite.connect
--- @tparam number deadline of now()
--- @tparam[opt] function hold called with the stream that is being connected, which can be
--- closed then
--- @return a stream, or nil with the kind of the error and its reason
-function loop.connect(address, deadline, hold)
-  local stream, kind, reason = dial(address, deadline, lookup, function(ip, until_then)
-    return polled.connect(Stream, ip, until_then, hold)
-  end)
+local waits = scheduled(scheduler)
+
+--- Waits.
+-- @function sleep
+-- @tparam number seconds how long; 0 gives the others a turn
+-- @treturn true|nil nil with "misuse" and a reason, where nobody can wait or after a foreign
+-- resume
+loop.sleep = waits.sleep
+
+assemble(loop, waits, Stream, lookup)
+
+local connect = loop.connect
+
+function loop.connect(...)
+  local stream, kind, reason = connect(...)
   if stream then open[stream.sock] = true end
   return stream, kind, reason
 end

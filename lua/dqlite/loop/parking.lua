@@ -104,17 +104,19 @@ end
 
 -- ---- waits that end with their coroutine ----
 
-local function yield_once(value)
-  return true, yield(value)
+local function yield_once()
+  return true, yield(WAITING)
 end
 
 --- Makes what such waits need, for one loop.
 -- @tparam function clear `(wait)`: nobody waits there any more
+-- @tparam[opt] function once `(wait)`: waits; answers true, and then what the second function
+-- is to answer. Left out: yields
 -- @treturn function `(on_close) -> wait`: with `thread` (who waits; nil: nobody);
 -- on_close is called with the wait when its coroutine is closed, where Lua can do
 -- that (5.4)
--- @treturn function `(wait)`: yields; answers what the coroutine is resumed with
-function parking.guards(clear)
+-- @treturn function `(wait)`: waits; answers what the coroutine is resumed with
+function parking.guards(clear, once)
   local Wait = {}
 
   function Wait.__close(wait)
@@ -127,15 +129,17 @@ function parking.guards(clear)
     return setmetatable({ thread = nil, on_close = on_close, guarded = true }, Wait)
   end
 
+  once = once or yield_once
+
   -- The loop is there for its fourth value, which Lua 5.4 closes on every exit.
-  local function yield_guarded(wait)
-    for _, whose, first, second, third in yield_once, WAITING, nil, wait do -- luacheck: ignore 512
+  local function wait_guarded(wait)
+    for _, whose, first, second, third in once, wait, nil, wait do -- luacheck: ignore 512
       if whose ~= OURS then clear(wait) end
       return whose, first, second, third
     end
   end
 
-  return new, yield_guarded
+  return new, wait_guarded
 end
 
 return parking

@@ -1,9 +1,9 @@
 --- What the streams of loops have in common whose coroutines wait for a descriptor
 -- while others run: our own socket, watched by the loop.
 --
--- A stream's class has these methods and `watch(events)` of its loop: from now on, until
--- a wait has ended or for longer, the loop wakes `self.wait` once the socket is ready for
--- "r", "w" or "rw"; and `unwatch()`: the socket is about to be closed.
+-- The class of a loop may have `watch(events)` of its own: from now on, until a wait has
+-- ended or for longer, the loop wakes `self.wait` once the socket is ready for "r", "w" or
+-- "rw"; and `unwatch()`: the socket is about to be closed.
 -- @module dqlite.loop.stream
 
 local core = require "dqlite.core"
@@ -14,6 +14,7 @@ local streams = {}
 local Stream = {}
 
 local OVER = parking.OVER
+local CLOSED = "the connection was closed by another coroutine"
 local DAY = 86400 -- seconds; not every timer knows infinity
 local GREEDY = 16 -- receives in a row before others get their turn
 
@@ -43,8 +44,23 @@ end
 local function pass(self, deadline)
   local waits, wait = self.waits, self.wait
   self.greed = 0
-  waits.later(function() waits.wake(wait, true) end)
+  waits.later(function() waits.wake(wait, true) end, wait)
   return park(self, deadline)
+end
+
+--- Has the next wait here end once the socket is ready.
+-- @tparam string events "r", "w" or "rw"
+-- @return true, or nil with the kind of the error and its reason
+function Stream:watch(events)
+  if self.process ~= core.forks() then return nil, "misuse", parking.INHERITED end
+  local wait = self.wait
+  wait.fd, wait.wanted = self.sock:fd(), events
+  return true
+end
+
+--- Watches the socket no longer.
+function Stream:unwatch()
+  self.waits.unwatch(self.wait)
 end
 
 --- Gets at least one byte into the session. Straight after a send nothing can
@@ -117,8 +133,8 @@ end
 function Stream:close()
   if not self.is_open then return end
   if self.waits.is_inherited() then return self:close_inherited() end
-  self.is_open, self.watched = false, nil
-  self:interrupt "the connection was closed by another coroutine"
+  self.is_open, self.watched, self.problem = false, nil, CLOSED
+  self:interrupt(CLOSED)
   self:unwatch()
   self.sock:close()
 end
@@ -135,10 +151,13 @@ end
 
 -- ---- for loops ----
 
---- Makes a class of streams, to be given `watch` and `unwatch`.
-function streams.class()
+--- Makes a class of streams.
+-- @tparam[opt] table methods of its own
+-- @treturn table
+function streams.class(methods)
   local class = {}
   for name, method in pairs(Stream) do class[name] = method end
+  for name, method in pairs(methods or {}) do class[name] = method end
   class.__index = class
   return class
 end
@@ -152,6 +171,7 @@ function streams.new(class, waits, sock, wait)
   return setmetatable({
     waits = waits,
     sock = sock,
+    process = core.forks(), -- that it belongs to
     is_open = true,
     session = nil, -- that it carries
     watched = nil, -- what the loop watches it for
@@ -168,14 +188,16 @@ end
 -- luv itself write a line to standard error.
 local function wait_connected(stream, deadline)
   local sock = stream.sock
-  local _, known = sock:wait("w", 0)
-  if not known then
+  while true do
+    local _, known = sock:wait("w", 0)
+    if known then
+      local done, _, reason = sock:connected()
+      return done, "connect", reason
+    end
+    if core.now() >= deadline then return nil, "timeout", "no answer in time" end
     local woken, kind, reason = wait_for(stream, "w", deadline)
-    if kind == "timeout" then reason = "no answer in time" end
-    if not woken then return nil, kind, reason end
+    if not woken and kind ~= "timeout" then return nil, kind, reason end
   end
-  local done, _, reason = sock:connected()
-  return done, "connect", reason
 end
 
 local function connect(sock, address, deadline, hold, new_stream)
