@@ -137,10 +137,14 @@ local function prefer(loop)
   local select_other, beside_other, process = loops.select, loops.beside, forks()
   loop.report = loop.report or require "dqlite.loop.parking".report
   function loops.select(name)
+    select_other "blocking" -- for luv's loop to be seen before a fork
     if name == nil and forks() == process then return loop end
-    return select_other(name)
+    return select_other(name) -- without us in between, where it raises
   end
-  function loops.beside() return forks() == process and loop or beside_other() end
+  function loops.beside()
+    if forks() == process then return loop end
+    return beside_other()
+  end
 end
 
 if adapter then prefer(adapter) end
