@@ -1,4 +1,5 @@
 -- api.md, "Pool", against real servers.
+local collect = require "spec.support.collect"
 local dqlite = require "dqlite"
 local eventually = require "spec.support.eventually"
 local live = require "spec.support.live"
@@ -241,7 +242,7 @@ live.each("a pool", function(server)
     local text = stderr.of(function()
       use(function(conn) assert.is_true(conn:ping()) end)
       eventually("the slot is free", function()
-        collectgarbage()
+        collect()
         return pool:stats().in_use == 0
       end)
     end)
@@ -261,7 +262,7 @@ live.each("a pool", function(server)
           SELECT i, 'text of some length' FROM n]]().i)
       end)
       eventually("the slot is free", function()
-        collectgarbage()
+        collect()
         assert.is_false(closed)
         return pool:fetchval("SELECT 1", {}, { timeout = 1 })
       end)

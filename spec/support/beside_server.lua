@@ -1,6 +1,7 @@
 --- A controller of cqueues and a server in the same process, for one spec.
 local assert = require "luassert"
 local beside_luv = require "spec.support.beside_luv"
+local collect = require "spec.support.collect"
 local core = require "dqlite.core"
 local dqlite = require "dqlite"
 local handles = require "spec.support.handles"
@@ -88,7 +89,7 @@ end
 function here.await_no_peers()
   local deadline = core.now() + SECOND
   while here.server.peers > 0 and core.now() < deadline do
-    collectgarbage()
+    collect()
     dqlite.sleep(0.002)
   end
 end

@@ -1,6 +1,7 @@
 -- Several controllers of cqueues, and those of a forked process.
 local beside_luv = require "spec.support.beside_luv"
 local child = require "spec.support.child"
+local collect = require "spec.support.collect"
 local core = require "dqlite.core"
 local cqueues = require "cqueues"
 local dqlite = require "dqlite"
@@ -125,7 +126,7 @@ describe("several controllers", function()
     second = beside_luv.new()
     stderr.of(function()
       assert.equal(1, run(function()
-        for _ = 1, 2 do collectgarbage() end
+        collect()
         return pool:fetchval "SELECT 1"
       end))
     end)
@@ -180,7 +181,7 @@ describe("a child of a process with a controller", function()
       child.run(function()
         here.controller, task = nil, nil
         conn:close()
-        for _ = 1, 3 do collectgarbage() end
+        collect()
       end)
       here.answer_late(7)
       assert.equal(7, task:wait()[1])

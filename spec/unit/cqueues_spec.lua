@@ -1,5 +1,6 @@
 -- The cqueues loop over real sockets, with a server in the same process.
 local auxlib = require "cqueues.auxlib"
+local collect = require "spec.support.collect"
 local core = require "dqlite.core"
 local cqueues = require "cqueues"
 local dqlite = require "dqlite"
@@ -103,7 +104,7 @@ describe("connections under cqueues", function()
   it("that are dropped once nothing runs are closed in the next controller", function()
     run(function() connect() end)
     here.renew()
-    for _ = 1, 2 do collectgarbage() end
+    collect()
     assert.equal(1, here.server.peers)
     run(here.await_no_peers)
     assert.equal(0, here.server.peers)
@@ -134,7 +135,7 @@ describe("connections under cqueues", function()
       local function begin() assert.equal(1, connect():rows(ALL)().a) end
       begin()
       dqlite.sleep(0) -- cqueues holds what a coroutine has waited for last
-      for _ = 1, 3 do collectgarbage() end
+      collect()
       dqlite.sleep(0.02)
       assert.equal(1, here.server.peers)
       here.server:peer():write(frames(2)[2])
