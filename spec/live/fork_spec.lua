@@ -284,7 +284,7 @@ live.each("behaviour 40: after a fork", function(server)
 
   -- In the child no controller of the parent's runs: there luv is what `spawn` begins.
   local function uses_of(loop)
-    local option = loop == live.loop and in_loop.option() or loop
+    local option = loop == live.loop and in_loop.option or loop
     return {
       connect = function() dqlite.connect(server.address, { loop = option }) end,
       run = loop == "luv" and function() dqlite.run(error) end or nil,

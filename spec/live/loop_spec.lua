@@ -16,7 +16,7 @@ live.each("a connection", function(server)
   it("waits in the loop that fits its place, or that it is told", function()
     assert.equal(live.loop, server:connect().link.loop.name)
     assert.equal(live.loop, server:session().link.loop.name)
-    assert.equal(live.loop, server:connect({ loop = in_loop.option() }).link.loop.name)
+    assert.equal(live.loop, server:connect({ loop = in_loop.option }).link.loop.name)
   end)
 
   -- Else the generator hands its caller what belongs to the loop.

@@ -2,7 +2,7 @@
 local cqueues = require "cqueues"
 local core = require "dqlite.core"
 
-local in_cqueues = {}
+local in_cqueues = { name = "cqueues", is_concurrent = true, option = "cqueues" }
 
 local PATIENCE = 60 -- seconds without anything that happens
 
@@ -18,6 +18,8 @@ local function step(seconds)
     error(debug.traceback(thread, "a coroutine of the controller ended: " .. tostring(err)), 0)
   end
 end
+
+function in_cqueues.module() return require "dqlite.loop.cqueues" end
 
 --- Runs a function in a coroutine of the controller; those that it has begun stand still
 -- afterwards.
