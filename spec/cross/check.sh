@@ -14,7 +14,7 @@ readonly machine=$1
 shift
 readonly specs=$* build=${BUILD:-build}/cross/$machine
 readonly make=${MAKE:-make} support=spec/support
-readonly live="connect values parameters rows executemany transaction prepare pipeline"
+readonly live=(connect values parameters rows executemany transaction prepare pipeline)
 
 # The interpreters that run. Debian's LuaJIT crashes in plain Lua under qemu 7.2: for
 # armhf in a loop that makes a million tables, for s390x in `local a = 5 print(a % 3)`.
@@ -76,6 +76,6 @@ for lua in lua5.4 luajit; do
   interpreter $lua
   suites+=("binding, $lua=$(modules $lua) && $(run $lua "$specs")")
   suites+=("servers, $lua=$support/with_servers.sh bash -c '$(run $lua \
-    "$(printf 'spec/live/%s_spec.lua ' $live)")'")
+    "$(printf 'spec/live/%s_spec.lua ' "${live[@]}")")'")
 done
 $support/run_suites.sh "${suites[@]}"
