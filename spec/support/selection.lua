@@ -36,15 +36,14 @@ local WAITING = set_of_files("", [[unit/adapter unit/behaviours_leader unit/beha
   unit/virtual_loop unit/waits regress/abandoned_wait regress/late_loop regress/queue_place]])
 
 -- Files about servers and clusters, and others that take long, in which the Lua matters
--- little: in Lua 5.4 on the blocking loop, in LuaJIT on luv's, in each on other loops.
--- EVERYWHERE=1 runs them in each Lua on each loop, and so does make test-long.
+-- little: on each loop of ours in one Lua. EVERYWHERE=1 runs them in each Lua on each loop,
+-- and so does make test-long.
 local CLUSTERS = set_of_files("live/", [[admin behaviours_flip demo_cluster failover harness leader
   leader_trouble linearizable pool_leader watch]])
 local LONG = set_of_files("live/",
   "busy executemany fork large once returning rows_stream system_calls")
 local LUA = rawget(_G, "jit") and "LuaJIT" or _VERSION
-local USUAL = { ["Lua 5.4"] = "blocking", LuaJIT = "luv" }
-local HAS_USUAL = { blocking = true, luv = true } -- loops
+local USUAL = { blocking = "Lua 5.4", cqueues = "Lua 5.4", luv = "LuaJIT", host = "LuaJIT" }
 
 -- PART=clusters runs these files alone, PART=servers the others.
 local PART = os.getenv "PART"
@@ -83,7 +82,7 @@ local function reason_against_live(path, loop)
   local reason = ONLY[path] and reason_against_only(ONLY[path], loop)
   if reason then return reason end
   local is_long = CLUSTERS[path] or LONG[path]
-  local is_usual = loop.name == USUAL[LUA] or not HAS_USUAL[loop.name]
+  local is_usual = (USUAL[loop.name] or LUA) == LUA
   if not is_long or is_usual or os.getenv "EVERYWHERE" then return end
   return ("not in %s on the %s loop, without EVERYWHERE=1"):format(LUA, loop.name)
 end
