@@ -208,9 +208,9 @@ live.each("waiting for a connection of a pool", function(server)
       end)
       coroutine.resume(thread)
       assert.equal(1, pool:stats().in_use)
-      thread = nil -- luacheck: ignore
       local waiter = dqlite.spawn(function() return pool:fetchval "SELECT 1" end)
       waiting(1)
+      thread = nil -- luacheck: ignore
       eventually("it is served", function()
         collectgarbage()
         return pool:stats().waiting == 0
