@@ -83,6 +83,7 @@ static const char require_all[] =
     NO_FILES "local failed = {} "
              "local function tolerated(err) "
              "  return err:find(\"module 'luv' not found\") "
+             "    or err:find(\"module 'cqueues[.%a]*' not found\") "
              "    or err:find(\"module 'resty.core.base' not found\") "
              "    or err:find(\"previous error loading module\") "
              "end "
