@@ -6,6 +6,7 @@ local scripted = require "spec.support.scripted"
 local SHORT = hostile.SHORT
 
 local LARGE = ("x"):rep(4 * 1024 * 1024) -- more than two sockets hold
+local LONGER = SHORT * 6 -- with time to copy that, on a busy machine
 local HALF_MIB = LARGE:sub(1, 512 * 1024)
 
 local RESULT = scripted.result(1, 1)
@@ -28,8 +29,8 @@ local function iterate(conn)
   return ok or nil, err
 end
 
-local function timed_out(in_doubt, conn, call)
-  hostile.in_time(SHORT, function() hostile.ended("timeout", in_doubt, call(conn)) end)
+local function timed_out(in_doubt, conn, call, limit)
+  hostile.in_time(limit or SHORT, function() hostile.ended("timeout", in_doubt, call(conn)) end)
   hostile.settle() -- resets it, so that `lost` has nothing to wait for
   hostile.lost(conn)
 end
@@ -134,7 +135,10 @@ hostile.describe("slow servers", function()
 end)
 
 hostile.describe("servers that read nothing", function()
-  local function deaf() return connect { "deaf" } end
+  local function deaf(limit)
+    hostile.script(hostile.opened { "deaf" })
+    return hostile.connect { timeout = limit or SHORT, busy_timeout = SHORT }
+  end
 
   it("behaviour 16: hold a large request up to its deadline", function()
     hostile.each({
@@ -145,7 +149,7 @@ hostile.describe("servers that read nothing", function()
       end },
       { name = "a read", doubt = false,
         call = function(conn) return conn:fetch("SELECT a FROM t WHERE a = ?", LARGE) end },
-    }, function(case) timed_out(case.doubt, deaf(), case.call) end)
+    }, function(case) timed_out(case.doubt, deaf(LONGER), case.call, LONGER) end)
   end)
 
   it("hold a small request, which leaves", function()
@@ -227,7 +231,7 @@ hostile.describe("servers that end", function()
     hostile.each({ { name = "a FAILURE", bytes = scripted.failure(18, "too big"), kind = "sql" } },
       function(case)
         hostile.script(hostile.opened({ "deaf" }, { "pause", 0.005 }, { "send", case.bytes }))
-        local conn = hostile.connect { timeout = SHORT * 2 }
+        local conn = hostile.connect { timeout = LONGER }
         local _, err = hostile.in_time(0, function()
           return conn:execute("INSERT INTO t VALUES (?)", LARGE)
         end)

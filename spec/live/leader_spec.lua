@@ -64,9 +64,11 @@ describe("the leader of a healthy cluster", function()
 
   -- Each follower so many times, and the leader exactly: on a busy machine it takes
   -- longer than the stagger to answer, and another node is asked as well.
-  local function asked_at_most(most, of_leader)
+  -- A search asks the leader itself, if it knows it, when a follower takes its time.
+  local function asked_at_most(most, of_leader, of_search)
     local found = counts()
-    assert.equal(of_leader, found[3])
+    local extra = found[3] - of_leader
+    assert.is_true(extra >= 0 and extra <= (of_search or 0), table.concat(found, " "))
     assert.is_true(found[1] <= most and found[2] <= most, table.concat(found, " "))
   end
 
@@ -377,7 +379,7 @@ describe("the leader of a healthy cluster", function()
       it("of one cluster object", function()
         local known = proxied { followers[1].address, followers[2].address, leader.address }
         at_once(MANY, function() return known:connect() end)
-        asked_at_most(1, MANY)
+        asked_at_most(1, MANY, 1)
       end)
 
       it("of one cluster object with one address", function()
