@@ -1,21 +1,24 @@
 local blocking = require "dqlite.loop.blocking"
 local core = require "dqlite.core"
+local eventually = require "spec.support.eventually"
 local stderr = require "spec.support.stderr"
 local turns = require "dqlite.loop.turns"
 
--- A socket that is connected to a listener nobody accepts from: silent.
-local function silent_stream()
+-- A socket that is connected to a listener nobody accepts from: silent. What closes
+-- both goes to `at_end`.
+local function silent_stream(at_end)
   local uv = require "luv"
   local listener = uv.new_tcp()
   assert(listener:bind("127.0.0.1", 0))
   assert(listener:listen(5, function() end))
   local address = "127.0.0.1:" .. listener:getsockname().port
   local stream = assert(blocking.connect(address, blocking.now() + 5))
-  return stream, function()
+  at_end(function()
     stream:close()
     listener:close()
     uv.run "nowait"
-  end
+  end)
+  return stream
 end
 
 describe("coroutines on the blocking loop", function()
@@ -36,13 +39,13 @@ describe("coroutines on the blocking loop", function()
 
   it("sleep beside each other", function()
     local order = {}
-    for i, seconds in ipairs { 0.03, 0.01, 0.02 } do
+    for i, seconds in ipairs { 0.3, 0.1, 0.2 } do
       blocking.start(function()
         blocking.sleep(seconds)
         order[#order + 1] = i
       end)
     end
-    blocking.sleep(0.05)
+    eventually("all have slept", function() return #order == 3 end)
     assert.same({ 2, 3, 1 }, order)
   end)
 
@@ -70,59 +73,55 @@ describe("coroutines on the blocking loop", function()
   it("give a wait up at its deadline", function()
     local cond, signalled = blocking.cond(), nil
     blocking.start(function() signalled = cond:wait(blocking.now() + 0.01) end)
-    blocking.sleep(0.03)
+    eventually("it is given up", function() return signalled ~= nil end)
     assert.is_false(signalled)
     cond:signal() -- which nobody has taken
     assert.is_true(cond:wait(0))
   end)
 
   it("can end the program's wait for an answer", function()
-    local stream, close = silent_stream()
+    local stream = silent_stream(finally)
     blocking.start(function() stream:interrupt "somebody else leads" end)
     local got, kind, reason = stream:recv(core.session(1024), blocking.now() + 30)
     assert.is_nil(got)
     assert.same({ "closed", "somebody else leads" }, { kind, reason })
-    close()
   end)
 
   it("are told when the program closes what they wait for", function()
-    local stream, close = silent_stream()
-    local kind
+    local stream, kind = silent_stream(finally), nil
     blocking.start(function()
       local _
       _, kind = stream:recv(core.session(1024), blocking.now() + 30)
     end)
     blocking.sleep(0)
-    close()
+    stream:close()
     blocking.sleep(0)
     assert.equal("closed", kind)
   end)
 
   it("have their deadlines while they wait for sockets", function()
-    local stream, close = silent_stream()
-    local kind
+    local stream, kind = silent_stream(finally), nil
     blocking.start(function()
       local _
       _, kind = stream:recv(core.session(1024), blocking.now() + 0.01)
     end)
-    blocking.sleep(0.03)
+    eventually("it is given up", function() return kind end)
     assert.equal("timeout", kind)
-    close()
   end)
 
   it("may be more than one poll can watch", function()
-    local streams, ended = {}, 0
-    for i = 1, core.POLL_MAX + 6 do
-      local stream, close = silent_stream()
-      streams[i] = close
+    local closers, ended = {}, 0
+    finally(function()
+      for _, close in ipairs(closers) do close() end
+    end)
+    for _ = 1, core.POLL_MAX + 6 do
+      local stream = silent_stream(function(close) closers[#closers + 1] = close end)
       blocking.start(function()
         stream:recv(core.session(1024), blocking.now() + 0.02)
         ended = ended + 1
       end)
     end
-    blocking.sleep(0.05)
-    assert.equal(core.POLL_MAX + 6, ended)
-    for _, close in ipairs(streams) do close() end
+    eventually("all have ended", function() return ended == core.POLL_MAX + 6 end)
   end)
 
   it("that fail are reported, and the others go on", function()
