@@ -3,6 +3,7 @@
 local dqlite = require "dqlite"
 local node = require "dqlite.node"
 local nodes = require "spec.support.nodes"
+local ports = require "spec.support.ports"
 local process = require "spec.support.process"
 
 local make, start, answer = nodes.make, nodes.start, nodes.answer
@@ -112,7 +113,7 @@ describe("dqlite.node", function()
     end)
 
     local function starts_again()
-      local started = start {}
+      local started = start { address = "127.0.0.1:" .. ports.free() }
       local child = assert(io.popen("cat >/dev/null", "w"))
       assert.is_true(started:stop())
       local ok, err = started:start()
