@@ -284,9 +284,15 @@ env:
 test:
 	@$(SETUP) build test
 	@$(suites) 'core in C=$(MAKE) test-core' 'fuzz replay=$(MAKE) fuzz-replay' \
-	  'hosts in C=$(MAKE) c-hosts' \
 	  'no servers=$(MAKE) test-alone' 'servers=$(MAKE) test-servers' \
 	  'chaos=$(MAKE) test-chaos'
+
+# What suites share is built before they run side by side.
+.PHONY: built
+built:
+	@$(foreach l,$(sort $(LUAS) lua5.4 luajit),$(MAKE) -j 2 LUA=$l all static \
+	  $(BUILD)/$l/oom/host $(BUILD)/$l/spec/support/fork.so &&) \
+	$(foreach l,$(OTHER_LUAS),$(MAKE) -j 2 LUA=$l all $(BUILD)/$l/spec/support/fork.so &&) :
 
 # What waits most of the time, beside what computes.
 test-chaos:
@@ -298,13 +304,10 @@ SCHEDULES ?= 10000
 test-schedules: all
 	@$(run_lua) -e 'require "spec.support.run_schedules" ($(SEED), $(SCHEDULES))'
 
-# What needs no server, side by side: some of it computes, some waits. What they share is
-# built before.
-test-alone:
-	@$(foreach l,$(LUAS),$(MAKE) LUA=$l all $(BUILD)/$l/oom/host \
-	  $(BUILD)/$l/spec/support/fork.so &&) :
-	@$(suites) -j 3 $(oom_suites) $(unit_suites) $(hostile_suites) $(valgrind_suites) \
-	  $(call unit_suites_of,$(filter-out $(LUAS),$(OTHER_LUAS)))
+# What needs no server, side by side: some of it computes, some waits.
+test-alone: built
+	@$(suites) -j 3 'hosts in C=$(MAKE) c-hosts' $(oom_suites) $(unit_suites) \
+	  $(hostile_suites) $(valgrind_suites) $(call unit_suites_of,$(filter-out $(LUAS),$(OTHER_LUAS)))
 
 test-core:
 	@$(suites) -j 2 'core in C, gcc=$(MAKE) test-c' \
@@ -417,7 +420,7 @@ hostile_suites = $(foreach r,$(hostile_runs),\
 ##                 examples/c_host with gcc, with clang, under valgrind
 c_host = $(MAKE) -C examples/c_host LUA=lua5.4 WERROR=-Werror CC=$(1) BUILD='$(abspath $(2))'
 c_hosts_cc := $(call c_host,$(CC),$(BUILD))
-c_hosts_clang := $(call c_host,clang,$(BUILD)/clang)
+c_hosts_clang := $(call c_host,clang,$(BUILD)/clang-host)
 c-hosts:
 	@$(SETUP) build test
 	@$(foreach l,$(LUAS),$(MAKE) LUA=$l $(BUILD)/$l/spec/host/preload_test &&) :
@@ -491,16 +494,15 @@ live_suite = '$(1), $(run_lua_of), $(run_loop_of)=PART=$(1) \
 cluster_suites = $(foreach r,$(cluster_runs),$(call live_suite,clusters))
 server_suites = $(foreach r,$(runs),$(call live_suite,servers))
 # For make test: each Lua, each loop, and those that most programs have.
-usual_runs := lua5.4,blocking luajit,luv lua5.4,luv lua5.4,cqueues luajit,cqueues luajit,host \
-  lua5.3,luv lua5.2,luv lua5.1,blocking
+usual_runs := lua5.4,blocking luajit,luv lua5.4,luv luajit,cqueues lua5.4,host lua5.3,luv \
+  lua5.1,blocking
 few_server_suites = $(foreach r,$(filter $(usual_runs),\
   $(call runs_of,$(or $(DQLITE_LOOP),$(all_loops)),$(LUAS) $(OTHER_LUAS))),$(call live_suite,servers))
 
 nginx_suite := 'nginx=$(MAKE) specs SUITE=nginx LUA=lua5.4'
 
 # Those and the specs of nginx, the longest first.
-test-servers:
-	@$(foreach l,$(sort $(LUAS) $(OTHER_LUAS) lua5.4 luajit),$(MAKE) LUA=$l all &&) :
+test-servers: built
 	@$(suites) -j 4 $(nginx_suite) $(cluster_suites) $(few_server_suites)
 
 .PHONY: test-nginx test-servers
