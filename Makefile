@@ -278,12 +278,11 @@ env:
 
 # Specs: each target ends with a line `N passed, N failed` -------------------
 
-.PHONY: test test-chaos test-schedules test-core test-alone test-c test-unit test-live specs
-## make test       set up and run all specs: those below, the first with
-##                 clang as well, whose sanitizers see more
+.PHONY: test test-chaos test-schedules test-alone test-c test-unit test-live specs
+## make test       set up and run all specs: those below
 test:
 	@$(SETUP) build test
-	@$(suites) 'core in C=$(MAKE) test-core' 'fuzz replay=$(MAKE) fuzz-replay' \
+	@$(suites) 'core in C=$(MAKE) -j 2 test-c' 'fuzz replay=$(MAKE) fuzz-replay' \
 	  'no servers=$(MAKE) test-alone' 'servers=$(MAKE) test-servers' \
 	  'chaos=$(MAKE) test-chaos'
 
@@ -308,10 +307,6 @@ test-schedules: all
 test-alone: built
 	@$(suites) -j 3 'hosts in C=$(MAKE) c-hosts' $(oom_suites) $(unit_suites) \
 	  $(hostile_suites) $(valgrind_suites) $(call unit_suites_of,$(filter-out $(LUAS),$(OTHER_LUAS)))
-
-test-core:
-	@$(suites) -j 2 'core in C, gcc=$(MAKE) test-c' \
-	  'core in C, clang=$(MAKE) test-c CC=clang BUILD=$(BUILD)/clang'
 
 ## make test-c     the specs of src/core, under ASan and UBSan
 test-c: $(core_tests)
@@ -458,6 +453,7 @@ test-long:
 	@$(SETUP) build test
 	@$(MAKE) $(scanner_test)
 	@$(suites) 'scanner, 2,000,000=$(scanner_test) 2000000 $(SEED)' \
+	  'core in C, clang=$(MAKE) test-c CC=clang BUILD=$(BUILD)/clang' \
 	  'two states, tsan=$(c_hosts_cc) tsan' \
 	  'valgrind=$(MAKE) valgrind' 'coverage=$(MAKE) coverage' \
 	  'hostile=EVERYWHERE=1 $(MAKE) test-hostile' \
@@ -494,8 +490,7 @@ live_suite = '$(1), $(run_lua_of), $(run_loop_of)=PART=$(1) \
 cluster_suites = $(foreach r,$(cluster_runs),$(call live_suite,clusters))
 server_suites = $(foreach r,$(runs),$(call live_suite,servers))
 # For make test: each Lua, each loop, and those that most programs have.
-usual_runs := lua5.4,blocking luajit,luv lua5.4,luv luajit,cqueues lua5.4,host lua5.3,luv \
-  lua5.1,blocking
+usual_runs := lua5.4,blocking luajit,luv lua5.4,luv luajit,cqueues lua5.3,host lua5.1,blocking
 few_server_suites = $(foreach r,$(filter $(usual_runs),\
   $(call runs_of,$(or $(DQLITE_LOOP),$(all_loops)),$(LUAS) $(OTHER_LUAS))),$(call live_suite,servers))
 
@@ -627,7 +622,7 @@ lint:
 	@$(SETUP) build test lint
 	@$(suites) 'luacheck=$(check) luacheck -q $(lua_files)' \
 	  'clang-format=$(check) clang-format --dry-run -Werror $(c_files)' \
-	  $(foreach l,lua5.4 luajit,$(clang_suite)) \
+	  $(foreach l,luajit,$(clang_suite)) \
 	  'reference=lua5.4 $(support)/check_doc.lua' \
 	  'files in rockspecs=lua5.4 $(support)/check_rockspecs.lua $(rockspecs)' \
 	  $(foreach r,$(rockspecs),'$(r:-scm-1.rockspec=)=$(check) luarocks lint $r')
