@@ -306,7 +306,8 @@ test-schedules: all
 # What needs no server, side by side: some of it computes, some waits.
 test-alone: built
 	@$(suites) -j 3 'hosts in C=$(MAKE) c-hosts' $(oom_suites) $(unit_suites) \
-	  $(hostile_suites) $(valgrind_suites) $(call unit_suites_of,$(filter-out $(LUAS),$(OTHER_LUAS)))
+	  $(hostile_suites) $(foreach l,$(filter lua5.4,$(LUAS)),$(valgrind_suite)) \
+	  $(call unit_suites_of,$(filter-out $(LUAS) lua5.3,$(OTHER_LUAS)))
 
 ## make test-c     the specs of src/core, under ASan and UBSan
 test-c: $(core_tests)
@@ -375,8 +376,8 @@ binding_specs := $(addsuffix _spec.lua,$(addprefix spec/unit/,vectors wire \
 valgrind-binding:
 	@$(suites) -j 2 $(valgrind_suites)
 
-valgrind_suites = $(foreach l,$(LUAS),\
-  'valgrind, $l=$(MAKE) run-valgrind LUA=$l FILES="$(binding_specs)"')
+valgrind_suites = $(foreach l,$(LUAS),$(valgrind_suite))
+valgrind_suite = 'valgrind, $l=$(MAKE) run-valgrind LUA=$l FILES="$(binding_specs)"'
 
 # LuaJIT's own allocator takes whole pages, in which memcheck sees nothing: the
 # host of oom takes each block from malloc.
