@@ -307,7 +307,7 @@ test-schedules: all
 test-alone: built
 	@$(suites) -j 3 'hosts in C=$(MAKE) c-hosts' $(oom_suites) $(unit_suites) \
 	  $(hostile_suites) $(foreach l,$(filter lua5.4,$(LUAS)),$(valgrind_suite)) \
-	  $(call unit_suites_of,$(filter-out $(LUAS) lua5.3,$(OTHER_LUAS)))
+	  $(call unit_suites_of,$(filter-out $(LUAS) lua5.3 lua5.2,$(OTHER_LUAS)))
 
 ## make test-c     the specs of src/core, under ASan and UBSan
 test-c: $(core_tests)
@@ -490,8 +490,8 @@ live_suite = '$(1), $(run_lua_of), $(run_loop_of)=PART=$(1) \
   $(MAKE) specs SUITE=live LUA=$(run_lua_of)'
 cluster_suites = $(foreach r,$(cluster_runs),$(call live_suite,clusters))
 server_suites = $(foreach r,$(runs),$(call live_suite,servers))
-# For make test: each Lua, each loop, and those that most programs have.
-usual_runs := lua5.4,blocking luajit,luv lua5.4,luv luajit,cqueues lua5.3,host lua5.1,blocking
+# For make test: what most programs have, the loop that differs most, and the oldest Lua.
+usual_runs := lua5.4,blocking luajit,luv luajit,cqueues lua5.1,blocking
 few_server_suites = $(foreach r,$(filter $(usual_runs),\
   $(call runs_of,$(or $(DQLITE_LOOP),$(all_loops)),$(LUAS) $(OTHER_LUAS))),$(call live_suite,servers))
 

@@ -393,15 +393,22 @@ describe("three voters", function()
     it("is asked alone from then on, as long as it is only read", function()
       local object, leader = through_proxies(three, {}), three:leader()
       assert(object:leader())
-      for _, node in ipairs(three.nodes) do node.proxy:reset() end
-      assert(object:nodes())
-      assert(object:leader())
-      assert(object:describe())
-      assert(object:set_weight(0))
-      connects(object)
-      for _, node in ipairs(three.nodes) do
-        assert.equal(node == leader and 5 or 0, count(node))
+      local function ask_all()
+        for _, node in ipairs(three.nodes) do node.proxy:reset() end
+        assert(object:nodes())
+        assert(object:leader())
+        assert(object:describe())
+        assert(object:set_weight(0))
+        connects(object)
+        local others = 0
+        for _, node in ipairs(three.nodes) do
+          if node ~= leader then others = others + count(node) end
+        end
+        return others == 0
       end
+      -- on a busy machine it may take longer than the others are spared
+      assert.is_true(ask_all() or ask_all() or ask_all())
+      assert.equal(5, count(leader))
     end)
 
     it("is looked for again after each change, also after one that is refused", function()

@@ -2,6 +2,7 @@
 -- nodes: behaviour 38. Needs no DQLITE_SERVERS.
 local cluster = require "spec.support.cluster"
 local dqlite = require "dqlite"
+local eventually = require "spec.support.eventually"
 local live = require "spec.support.live"
 local proxy = require "spec.support.proxy"
 
@@ -60,6 +61,7 @@ describe("a connection", function()
     assert(conn:ping())
     leader.proxy:half_close()
     dqlite.sleep(IDLE)
+    eventually("the end has come through", function() return not conn.link.stream:alive() end)
     local err = live.fails("closed", conn:execute "INSERT INTO t VALUES (1)")
     assert.same({ true, true, false }, { err.fatal, err.retryable, err.ambiguous })
     assert.is_false(conn:is_open())

@@ -379,7 +379,7 @@ describe("the leader of a healthy cluster", function()
       it("of one cluster object", function()
         local known = proxied { followers[1].address, followers[2].address, leader.address }
         at_once(MANY, function() return known:connect() end)
-        asked_at_most(1, MANY, 1)
+        asked_at_most(2, MANY, 1)
       end)
 
       it("of one cluster object with one address", function()

@@ -255,14 +255,15 @@ describe("waits under cqueues", function()
   it("end in the order of coming, signalled one by one or at once", function()
     run(function()
       for _, pauses in ipairs { true, false } do
-        local cond, order, tasks = loop.cond(), {}, {}
+        local cond, order, tasks, begun = loop.cond(), {}, {}, 0
         for i = 1, 6 do
           tasks[i] = dqlite.spawn(function()
+            begun = begun + 1
             assert.is_true(cond:wait())
             order[#order + 1] = i
           end)
         end
-        dqlite.sleep(0.001)
+        repeat dqlite.sleep(0.001) until begun == 6
         assert.is_true(cond:is_awaited())
         for _ = 1, 6 do
           cond:signal()
