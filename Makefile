@@ -305,7 +305,7 @@ test-schedules: all
 
 # What needs no server, side by side: some of it computes, some waits.
 test-alone: built
-	@$(suites) -j 3 'hosts in C=$(MAKE) c-hosts' $(oom_suites) $(unit_suites) \
+	@$(suites) -j 3 'hosts in C=$(MAKE) c-hosts' $(some_oom_suites) $(unit_suites) \
 	  $(hostile_suites) $(foreach l,$(filter lua5.4,$(LUAS)),$(valgrind_suite)) \
 	  $(call unit_suites_of,$(filter-out $(LUAS) lua5.3 lua5.2,$(OTHER_LUAS)))
 
@@ -360,6 +360,7 @@ oom:
 	@$(suites) -j 2 $(oom_suites)
 
 oom_suites = $(foreach l,$(LUAS),'oom, $l=$(MAKE) run-oom LUA=$l')
+some_oom_suites = $(foreach l,$(LUAS),'oom, $l=OOM_STRIDE=3 $(MAKE) run-oom LUA=$l')
 
 run-oom: $(oom)/host
 	@ASAN_OPTIONS=detect_leaks=1:malloc_context_size=4:quarantine_size_mb=16 \
@@ -457,7 +458,7 @@ test-long:
 	  'core in C, clang=$(MAKE) test-c CC=clang BUILD=$(BUILD)/clang' \
 	  'two states, tsan=$(c_hosts_cc) tsan' \
 	  'valgrind=$(MAKE) valgrind' 'coverage=$(MAKE) coverage' \
-	  'hostile=EVERYWHERE=1 $(MAKE) test-hostile' \
+	  'oom=$(MAKE) oom' 'hostile=EVERYWHERE=1 $(MAKE) test-hostile' \
 	  'cross=$(MAKE) check-cross' \
 	  'live, in great numbers=EVERYWHERE=1 ROWS=1000000 QUERIES=200000 FAILOVERS=5 \
 	    $(MAKE) test-live' \
@@ -490,8 +491,8 @@ live_suite = '$(1), $(run_lua_of), $(run_loop_of)=PART=$(1) \
   $(MAKE) specs SUITE=live LUA=$(run_lua_of)'
 cluster_suites = $(foreach r,$(cluster_runs),$(call live_suite,clusters))
 server_suites = $(foreach r,$(runs),$(call live_suite,servers))
-# For make test: what most programs have, the loop that differs most, and the oldest Lua.
-usual_runs := lua5.4,blocking luajit,luv luajit,cqueues lua5.1,blocking
+# For make test: what most programs have, and the loop that differs most.
+usual_runs := lua5.4,blocking luajit,luv luajit,cqueues
 few_server_suites = $(foreach r,$(filter $(usual_runs),\
   $(call runs_of,$(or $(DQLITE_LOOP),$(all_loops)),$(LUAS) $(OTHER_LUAS))),$(call live_suite,servers))
 
