@@ -32,6 +32,14 @@ local function members(node)
   return roles
 end
 
+-- A follower hears of a new role by and by.
+local function knows_voters_alone(node)
+  for _, role in pairs(members(node)) do
+    if role ~= 0 then return false end
+  end
+  return true
+end
+
 describe("a cluster", function()
   local three
 
@@ -53,6 +61,7 @@ describe("a cluster", function()
       assert.equal("voter", node.role)
       assert.is_true(node:is_running())
       assert.equal(three:leader().address, ask(node.address, "LEADER").address)
+      eventually("its nodes are voters", function() return knows_voters_alone(node) end)
       assert.same({ [IDS[1]] = 0, [IDS[2]] = 0, [IDS[3]] = 0 }, members(node))
     end
   end)
