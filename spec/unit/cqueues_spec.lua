@@ -16,6 +16,24 @@ local run, connect, frames = here.run, here.connect, here.frames
 
 local function fd_of(conn) return conn.link.stream.sock:fd() end
 
+-- Calls a function with the address of a listener whose queue is full: a dial there lasts.
+local function with_full_queue(use)
+  local deaf, fillers = uv.new_tcp(), {}
+  assert(deaf:bind("127.0.0.1", 0))
+  assert(deaf:listen(0, function() end)) -- luv takes one that nobody accepts, no other
+  local address = "127.0.0.1:" .. deaf:getsockname().port
+  for i = 1, 5 do
+    fillers[i] = core.socket()
+    fillers[i]:connect(address)
+    handles.settle()
+  end
+  local ok, err = pcall(use, address)
+  deaf:close()
+  for _, filler in ipairs(fillers) do filler:close() end
+  handles.settle()
+  assert(ok, err)
+end
+
 describe("connections under cqueues", function()
   before_each(here.start)
   after_each(here.stop)
@@ -50,6 +68,20 @@ describe("connections under cqueues", function()
       for i = 1, 100 do tasks[i]:wait() end
     end)
     assert.equal(400, right)
+  end)
+
+  it("that were dialled in vain leave nothing behind for the next with their number", function()
+    with_full_queue(function(address)
+      run(function()
+        for _ = 1, 3 do
+          local stream, kind = loop.connect(address, core.now() + 0.05)
+          assert.same({ nil, "timeout" }, { stream, kind })
+          local conn = connect()
+          assert.equal(1, conn:fetchval "SELECT 1")
+          conn:close()
+        end
+      end)
+    end)
   end)
 
   it("time out at their deadline", function()

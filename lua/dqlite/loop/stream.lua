@@ -207,10 +207,10 @@ local function connect(sock, address, deadline, hold, new_stream)
   if not stream then return nil, "connect", why end
   if not done then
     if hold then hold(stream) end
-    local wait = stream.wait
-    stream.wait = stream.waits.new(function() stream:close() end) -- nobody else knows it yet
+    local wait, first = stream.wait, stream.waits.new(function() stream:close() end)
+    stream.wait = first -- nobody else knows the stream yet
     done, kind, reason = wait_connected(stream, deadline)
-    stream.wait = wait
+    stream.wait, wait.fd = wait, first.fd -- which `unwatch` needs, if nobody waits any more
   end
   if done then return stream end
   stream:close()
