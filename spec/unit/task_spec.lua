@@ -372,7 +372,7 @@ describe("sleep", function()
       for _, task in ipairs(tasks) do task:wait() end
     end)
     assert.same({ 1, 2, 3, 4, 5 }, order)
-    assert.is_true(seconds >= 0.15 and seconds < 2, seconds)
+    assert.is_true(seconds >= 0.15 and seconds < 1, seconds)
   end)
 
   it("blocks where no loop runs", function()
