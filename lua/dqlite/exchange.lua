@@ -52,17 +52,14 @@ end
 -- @treturn number|nil how many bytes are pending now
 -- @treturn table|nil the error; or the cache's entry that asks for a PREPARE
 function exchange.write(conn, known, id, as_query, ...)
-  local session, numbering, entry = conn.link.core, known.numbering, nil
+  local session, entry = conn.link.core, nil
   local sent, kind, reason
   if not id then id, entry = conn.cache:route(known) end
-  if id and as_query then
-    sent, kind, reason = session:query(id, numbering, ...)
-  elseif id then
-    sent, kind, reason = session:exec(id, numbering, ...)
-  elseif as_query then
-    sent, kind, reason = session:query_sql(known.text, numbering, ...)
+  local what = id or known.text
+  if as_query then
+    sent, kind, reason = session:query(what, known.numbering, ...)
   else
-    sent, kind, reason = session:exec_sql(known.text, numbering, ...)
+    sent, kind, reason = session:exec(what, known.numbering, ...)
   end
   if not sent then return nil, exchange.unsent(conn, kind, reason) end
   return sent, entry

@@ -19,10 +19,10 @@ local NAME = "dqlite_look"
 function schema.lead(conn)
   local session, answers = conn.link.core, 1
   if not conn.state.surely_open then
-    session:exec_sql("SAVEPOINT " .. NAME, 0)
+    session:exec("SAVEPOINT " .. NAME, 0)
     answers = 2
   end
-  session:query_sql(schema.LOOK, 0)
+  session:query(schema.LOOK, 0)
   return answers
 end
 
@@ -31,7 +31,7 @@ end
 -- @tparam table conn the connection
 -- @tparam number lead what `lead` answered
 function schema.trail(conn, lead)
-  if lead == 2 then conn.link.core:exec_sql("RELEASE " .. NAME, 0) end
+  if lead == 2 then conn.link.core:exec("RELEASE " .. NAME, 0) end
 end
 
 --- Reads the answers that come before the text's.

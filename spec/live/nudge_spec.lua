@@ -63,7 +63,7 @@ function Talk:reply()
 end
 
 function Talk:run(sql)
-  assert(self.session:exec_sql(sql, 0))
+  assert(self.session:exec(sql, 0))
   assert.equal("RESULT", (self:reply()))
 end
 
@@ -87,7 +87,7 @@ function Talk:check_numbers(n)
 end
 
 function Talk:numbers(n)
-  assert(self.session:query_sql(NUMBERS, 1, n))
+  assert(self.session:query(NUMBERS, 1, n))
   return self:check_numbers(n)
 end
 
@@ -130,7 +130,7 @@ live.each("a byte that acknowledges", function(server)
   -- However the frames come: in the middle of a result as many as are wanted.
   for _, n in ipairs { 1, 4, 5, 15, 16, 17, 40 } do
     it(("can be %d of them"):format(n), function()
-      assert(talk.session:query_sql(NUMBERS, 1, 2000))
+      assert(talk.session:query(NUMBERS, 1, 2000))
       write(talk, talk.session:take())
       for _ = 1, n do write(talk, talk.session:nudge()) end
       talk.nudges = false
@@ -143,7 +143,7 @@ live.each("a byte that acknowledges", function(server)
 
   it("stands between requests that are on their way at once", function()
     for _ = 1, 5 do
-      for n = 100, 500, 100 do assert(talk.session:query_sql(NUMBERS, 1, n)) end
+      for n = 100, 500, 100 do assert(talk.session:query(NUMBERS, 1, n)) end
       for n = 100, 500, 100 do talk:check_numbers(n) end
     end
     assert.is_true(talk.nudged > 0)

@@ -23,7 +23,7 @@ for i = 1, 40 do VALUES["name_" .. i] = "value " .. i end
 
 local function session_with_rows()
   local session = core.session(1024 * 1024)
-  session:query_sql("SELECT a", 0)
+  session:query("SELECT a", 0)
   session:take()
   session:feed(core.encode("ROWS", { rows = { columns = { "a", "b" }, { 1, "x" }, { 2, "y" } } }))
   assert(session:next() == "ROWS")

@@ -20,7 +20,7 @@ end
 -- A session that has asked for rows, and the bytes that left it.
 local function asking()
   local session = core.session(2 ^ 20, true)
-  assert(session:query_sql("SELECT a", 0))
+  assert(session:query("SELECT a", 0))
   return session, { session:take() }
 end
 

@@ -29,7 +29,7 @@ end
 local function params(sql, ...)
   local numbering = core.scan(sql).numbering
   local from = session()
-  local sent, kind, reason = from:exec_sql(sql, numbering, ...)
+  local sent, kind, reason = from:exec(sql, numbering, ...)
   assert.same({ sent and true, kind, reason }, { core.check_params(numbering, ...) })
   if sent then
     assert_queued(from, sent)
@@ -116,16 +116,16 @@ describe("parameters by position", function()
 
   it("are counted by the table alone where no count is given", function()
     local from = session()
-    assert_queued(from, from:exec_sql("x", nil, { 1, 2, n = 3 }))
-    assert_queued(from, from:exec_sql("x", nil, 1, nil))
-    assert_queued(from, from:exec_sql("x"))
+    assert_queued(from, from:exec("x", nil, { 1, 2, n = 3 }))
+    assert_queued(from, from:exec("x", nil, 1, nil))
+    assert_queued(from, from:exec("x"))
     local counts = {}
     for i, message in ipairs(taken(from)) do
       if i > 1 then counts[#counts + 1] = message.params.n end
     end
     assert.same({ 3, 2, 0 }, counts)
     assert.same({ nil, "misuse", "a table of parameters with a hole needs a field n" },
-      { from:exec_sql("x", nil, { nil, 2 }) })
+      { from:exec("x", nil, { nil, 2 }) })
   end)
 end)
 
@@ -213,13 +213,13 @@ describe("parameters by name", function()
     end
     local numbering = core.scan("SELECT " .. table.concat(names, ",")).numbering
     local from = session()
-    assert_queued(from, from:exec_sql("x", numbering, given))
+    assert_queued(from, from:exec("x", numbering, given))
     local list = taken(from)[2].params
     list.types = nil
     assert.same(wanted, list)
     given.p20000 = nil
     assert.same({ nil, "value", "no value for ':p20000' (dqlite.null stands for NULL)" },
-      { from:exec_sql("x", numbering, given) })
+      { from:exec("x", numbering, given) })
   end)
 end)
 
@@ -228,7 +228,7 @@ describe("many parameters", function()
     local list = {}
     for i = 1, count do list[i] = i end
     local from = session()
-    assert_queued(from, from:query_sql("x", count, list))
+    assert_queued(from, from:query("x", count, list))
     return taken(from)[2]
   end
 
@@ -243,7 +243,7 @@ describe("many parameters", function()
 
   it("are refused where no statement takes them", function()
     local text = "32767 values: a statement takes 32766 at most"
-    assert.same({ nil, "value", text }, { session():exec_sql("x", nil, { n = 32767 }) })
+    assert.same({ nil, "value", text }, { session():exec("x", nil, { n = 32767 }) })
     assert.same({ nil, "value", text }, { core.check_params(nil, { n = 32767 }) })
   end)
 end)
@@ -268,9 +268,10 @@ describe("requests about statements", function()
     local from = session()
     local many = {}
     for i = 1, 256 do many[i] = i end
-    for _, method in ipairs { "exec", "query", "exec_sql", "query_sql" } do
-      local what = method:find "sql" and "x" or 1
-      assert_queued(from, from[method](from, what, 256, many))
+    for _, method in ipairs { "exec", "query" } do
+      for _, what in ipairs { 1, "x" } do
+        assert_queued(from, from[method](from, what, 256, many))
+      end
     end
     for i, message in ipairs(taken(from)) do
       if i > 1 then assert.same({ 1, 256 }, { message.schema, message.params.n }) end
@@ -308,13 +309,13 @@ describe("requests about statements", function()
 
   it("that fail send nothing", function()
     local from = core.session(64)
-    local ok, kind, reason = from:exec_sql("x", 1, ("x"):rep(100))
+    local ok, kind, reason = from:exec("x", 1, ("x"):rep(100))
     assert.same({ nil, "value", "a request larger than max_message_size" }, { ok, kind, reason })
     assert.same({ 0, 0 }, { from:pending(), from:outstanding() })
     assert_queued(from, from:finalize(1))
     assert.equal("FINALIZE", taken(from)[2].name)
     from:close()
-    for _, case in ipairs { { "exec_sql", "x" }, { "query", 1 }, { "finalize", 1 },
+    for _, case in ipairs { { "exec", "x" }, { "query", 1 }, { "finalize", 1 },
       { "prepare", "x", 0 } } do
       ok, kind = from[case[1]](from, case[2], case[3])
       assert.same({ nil, "closed" }, { ok, kind })
@@ -323,9 +324,9 @@ describe("requests about statements", function()
 
   it("raise what the Lua layer must not ask for", function()
     local from = session()
-    for _, case in ipairs { { "exec", -1 }, { "exec", 2 ^ 32 }, { "finalize" }, { "query", "x" },
-      { "prepare", "x" }, { "prepare", "x", 2 }, { "exec_sql" }, { "exec_sql", "x", "y" },
-      { "exec_sql", "x", from } } do
+    for _, case in ipairs { { "exec", -1 }, { "exec", 2 ^ 32 }, { "finalize" }, { "query", {} },
+      { "prepare", "x" }, { "prepare", "x", 2 }, { "exec" }, { "exec", "x", "y" },
+      { "exec", "x", from } } do
       assert.has_error(function() from[case[1]](from, case[2], case[3]) end)
     end
     assert.equal(0, from:pending())

@@ -7,7 +7,7 @@ local null = values.null
 -- A session that has received these frames; the first is its current reply.
 local function reading(...)
   local session = core.session(2 ^ 20)
-  assert(session:query_sql("x", 0))
+  assert(session:query("x", 0))
   session:take()
   for _, rows in ipairs { ... } do
     session:feed(type(rows) == "string" and rows or wire.encode("ROWS", { rows = rows }))
@@ -150,7 +150,7 @@ describe("reading rows", function()
     local session = two_rows()
     assert.same({ 1, "x" }, session:row_by_position(null))
     assert.equal(16, session:finalize(1))
-    assert.is_nil(session:exec_sql("x", 2, 1))
+    assert.is_nil(session:exec("x", 2, 1))
     assert.same({ null, 2.5 }, session:row_by_position(null))
     assert.equal(1, session:outstanding())
   end)
@@ -176,7 +176,7 @@ describe("reading rows", function()
     for _, method in ipairs { "row_by_name", "row_by_position", "count_rows" } do
       assert.has_error(function() session[method](session, nil, {}) end)
     end
-    session:exec_sql("x")
+    session:exec("x")
     session:take()
     session:feed(wire.encode("RESULT", {}))
     assert.equal("RESULT", session:next())

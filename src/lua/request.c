@@ -4,6 +4,7 @@
  * raising. */
 #include <string.h>
 
+#include "core/fork.h"
 #include "core/status.h"
 #include "lua/bytes.h"
 #include "lua/encode.h"
@@ -75,46 +76,39 @@ static int send_statement(lua_State *L, uint8_t request, struct dql_session *s,
   return send_message(L, s, message);
 }
 
-static int send_text(lua_State *L, uint8_t request)
+/* A child of the process that it belongs to would write between its parent's bytes. */
+static int push_inherited(lua_State *L)
+{
+  return push_unsent(L, "misuse",
+                     "the connection belongs to the process that has forked "
+                     "this one, and cannot be used here: connect anew in this "
+                     "process, after the fork");
+}
+
+static int send_text_or_id(lua_State *L, uint8_t by_text, uint8_t by_id)
 {
   struct dql_session *s = dql_idle_session(L);
   struct dqc_message message;
   memset(&message, 0, sizeof message);
+  if (s->forks != dqc_fork_count()) return push_inherited(L);
+  if (lua_type(L, 2) == LUA_TNUMBER) {
+    message.fields[1].word = check_id(L, 2);
+    return send_statement(L, by_id, s, &message);
+  }
   message.fields[1].bytes = dql_check_bytes(L, 2);
-  return send_statement(L, request, s, &message);
+  return send_statement(L, by_text, s, &message);
 }
 
-static int send_id(lua_State *L, uint8_t request)
-{
-  struct dql_session *s = dql_idle_session(L);
-  struct dqc_message message;
-  memset(&message, 0, sizeof message);
-  message.fields[1].word = check_id(L, 2);
-  return send_statement(L, request, s, &message);
-}
-
-/* exec_sql(text, numbering, ...): parameters as in params.h */
-static int session_exec_sql(lua_State *L)
-{
-  return send_text(L, DQC_REQUEST_EXEC_SQL);
-}
-
-/* query_sql(text, numbering, ...) */
-static int session_query_sql(lua_State *L)
-{
-  return send_text(L, DQC_REQUEST_QUERY_SQL);
-}
-
-/* exec(id, numbering, ...) */
+/* exec(text or id, numbering, ...): parameters as in params.h */
 static int session_exec(lua_State *L)
 {
-  return send_id(L, DQC_REQUEST_EXEC);
+  return send_text_or_id(L, DQC_REQUEST_EXEC_SQL, DQC_REQUEST_EXEC);
 }
 
-/* query(id, numbering, ...) */
+/* query(text or id, numbering, ...) */
 static int session_query(lua_State *L)
 {
-  return send_id(L, DQC_REQUEST_QUERY);
+  return send_text_or_id(L, DQC_REQUEST_QUERY_SQL, DQC_REQUEST_QUERY);
 }
 
 /* prepare(text, schema) */
@@ -143,7 +137,6 @@ static int session_finalize(lua_State *L)
 }
 
 const luaL_Reg dql_request_methods[] = {
-    {"send", session_send},           {"exec_sql", session_exec_sql},
-    {"query_sql", session_query_sql}, {"exec", session_exec},
-    {"query", session_query},         {"prepare", session_prepare},
-    {"finalize", session_finalize},   {NULL, NULL}};
+    {"send", session_send},         {"exec", session_exec},
+    {"query", session_query},       {"prepare", session_prepare},
+    {"finalize", session_finalize}, {NULL, NULL}};
