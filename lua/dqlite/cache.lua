@@ -82,6 +82,17 @@ function Cache:route(known)
   return nil, entry
 end
 
+--- What a statement is sent as, where nothing goes beside it.
+-- @tparam table known from dqlite.sql
+-- @treturn number|string|nil its id or its text; nil: see `route`
+function Cache:find(known)
+  local entry = self.entries[known.text]
+  if not entry then return not is_wanted(self, known) and known.text or nil end
+  self.clock = self.clock + 1
+  entry.used = self.clock
+  return entry.id
+end
+
 --- The entry of a statement that is about to be prepared whatever its use so
 -- far; nil where it is not to be cached.
 function Cache:claim(known)

@@ -70,7 +70,7 @@ end
 -- Rows that nobody will read: theirs to know, ours to get out of the way.
 local function end_rows(conn, deadline)
   local live, link = conn.live, conn.link
-  conn.live = nil
+  conn.live = false
   local drained, why = link:drain(deadline)
   if link.dropped then conn.state:failed(live.known, link.dropped) end
   if drained then return true end
@@ -85,7 +85,7 @@ local function check_working(conn)
     errors.misuse("the connection is in use by " .. conn.working .. " that is under way: wait for"
       .. " its end, or use another connection")
   end
-  conn.working = nil
+  conn.working = false
 end
 
 --- Can a call begin? Raises where the connection is in use.
@@ -129,7 +129,7 @@ function call.begin(conn, settings, known, deadline)
   if limit and limit < deadline then deadline = limit end
   local ready, err = enter(conn, now, deadline)
   if not ready then return nil, err end
-  conn.begun, conn.deadline, conn.busy_until = now, deadline, nil
+  conn.begun, conn.deadline, conn.busy_until = now, deadline, false
   conn.sql = known.text
   if conn.cache.closed[1] then conn.cache:give_up() end
   if conn.reading ~= settings then call.use_reading(conn, settings) end

@@ -191,7 +191,7 @@ end
 
 -- Is somebody else in the middle of a call on it?
 local function is_taken(link)
-  return link.owner ~= nil or link.broken
+  return link.owner and true or link.broken
 end
 
 -- The connection as the next one gets it; nil where it is not to be used again.

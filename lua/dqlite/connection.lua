@@ -21,6 +21,7 @@ local loops = require "dqlite.loops"
 local many = require "dqlite.many"
 local pipeline = require "dqlite.pipeline"
 local polling = require "dqlite.polling"
+local result = require "dqlite.result"
 local rows = require "dqlite.rows"
 local script = require "dqlite.script"
 local sql = require "dqlite.sql"
@@ -49,28 +50,27 @@ local function new(link, settings, observer, cache, prepare_schema, found)
     -- false here, not nil: what is looked at in each call is not to be sought further
     observer = observer or false, -- of dqlite.events; false: nobody wants to know
     limit = false, -- no call goes on beyond that; false: by the settings
+    level = false, -- the innermost transaction of dqlite.transaction
+    live = false, -- rows that are being read
+    working = false, -- what sends ahead, in words
+    reading = false, -- the settings of the call, by which the session reads
     lease = nil, -- of the pool that it is of (dqlite.checkout)
     guard = nil, -- notices that everybody has dropped it
     statements = nil, -- ids of those that `prepare` has made, as keys
-
     cache = cache,
     prepare_schema = prepare_schema, -- 0 once the server has refused 1 (1.12 to 1.14)
     found = found, -- what the server can do, as far as it was asked
     state = states.new(), -- of the transaction
-    level = nil, -- the innermost transaction of dqlite.transaction
     savepoints = 0, -- how many of dqlite.scope are open
-    live = nil, -- rows that are being read
-    reading = nil, -- the settings of the call, by which the session reads
     columns = nil, -- names, of the last answer by name
 
     -- of the call under way
-    begun = nil,
-    deadline = nil,
-    busy_until = nil, -- no try begins later than that; nil: by the settings
+    begun = false,
+    deadline = false,
+    busy_until = false, -- no try begins later than that; false: by the settings
     sql = nil, -- for its errors
     write = false, -- would a lost answer leave it in doubt?
     one_statement = true, -- never two in one text
-    working = nil, -- what sends ahead, in words
     preparing = nil, -- the cache's entry that PREPARE was sent for
     finalizing = 0, -- how many FINALIZE were sent
   }, Connection)
@@ -115,7 +115,7 @@ function connection.retire(conn)
   conn.statements = nil
 end
 
-local examine = sql.examine
+local examine, run, shapes = sql.examine, helpers.run, result.shapes
 
 -- ---- one statement ----
 
@@ -137,7 +137,7 @@ end
 -- @treturn table|nil list of rows
 -- @treturn dqlite.error|nil the error
 function Connection:fetch(text, ...)
-  return helpers.fetch(self, examine(text), nil, ...)
+  return run(self, examine(text), nil, shapes.fetch, ...)
 end
 
 --- Fetches all rows by position.
@@ -146,7 +146,7 @@ end
 -- @treturn table|nil list of lists; NULL is dqlite.null, so none has a hole
 -- @treturn dqlite.error|nil the error
 function Connection:fetchall(text, ...)
-  return helpers.fetchall(self, examine(text), nil, ...)
+  return run(self, examine(text), nil, shapes.fetchall, ...)
 end
 
 --- The same as `fetchall`.
@@ -163,7 +163,7 @@ Connection.fetch_arrays = Connection.fetchall
 -- @treturn table|nil the row; nil without an error when there is none
 -- @treturn dqlite.error|nil the error
 function Connection:fetchone(text, ...)
-  return helpers.fetchone(self, examine(text), nil, ...)
+  return run(self, examine(text), nil, shapes.fetchone, ...)
 end
 
 --- Fetches the first column of the first row.
@@ -172,7 +172,7 @@ end
 -- @return the value; nil for NULL and when there is no row
 -- @treturn dqlite.error|nil the error
 function Connection:fetchval(text, ...)
-  return helpers.fetchval(self, examine(text), nil, ...)
+  return run(self, examine(text), nil, shapes.fetchval, ...)
 end
 
 --- Fetches the first column of all rows.
@@ -181,7 +181,7 @@ end
 -- @treturn table|nil list of values; NULL is dqlite.null
 -- @treturn dqlite.error|nil the error
 function Connection:fetchcol(text, ...)
-  return helpers.fetchcol(self, examine(text), nil, ...)
+  return run(self, examine(text), nil, shapes.fetchcol, ...)
 end
 
 --- Fetches everything there is to know about a result.
@@ -192,7 +192,7 @@ end
 -- "ISO8601"; nil without a row) and `row_types`
 -- @treturn dqlite.error|nil the error
 function Connection:query(text, ...)
-  return helpers.query(self, examine(text), nil, ...)
+  return run(self, examine(text), nil, shapes.query, ...)
 end
 
 --- Iterates over rows by name, in the memory of a frame. What a `break` leaves
@@ -371,7 +371,7 @@ end
 -- @treturn true
 function Connection:close()
   if self.closed == "released" then return true end
-  self.closed, self.live = self.closed or loops.running(), nil
+  self.closed, self.live = self.closed or loops.running(), false
   self.link:quit()
   if self.lease then self.lease.pool:give(self) end
   return true

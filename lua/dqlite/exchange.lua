@@ -251,9 +251,37 @@ function exchange.run(conn, settings, known, id, read, limit, ...)
       if sent then answer, err = receive(conn, settings, known, read, limit) end
     end
     if answer then return answer end
-    local again, lost = exchange.wait_busy(conn, known, err)
-    if not again then return nil, lost or err end
+    local may_be, lost = exchange.wait_busy(conn, known, err)
+    if not may_be then return nil, lost or err end
   end
+end
+
+--- Concludes a call whose first try has failed; where that was BUSY it may be run again.
+-- @tparam number|string what was sent: an id, or the text
+-- @return as helpers.run
+function exchange.again(conn, known, what, shape, err, ...)
+  conn.state:failed(known, err)
+  local may_be, lost = exchange.wait_busy(conn, known, err)
+  if not may_be then return nil, lost or err end
+  local id = type(what) == "number" and what or nil
+  local answer, failed = exchange.run(conn, conn.settings, known, id, shape.read, shape.limit, ...)
+  if not answer then return nil, failed end
+  return shape.finish(answer, conn.settings, known)
+end
+
+--- Reads the answer to a statement that was queued in a call begun at once.
+-- @tparam table shape of result.shapes
+-- @tparam number now when the call began
+-- @tparam number queued how many bytes are pending
+-- @return what the user gets, or nil
+-- @treturn table|nil the error
+function exchange.take(conn, known, shape, now, queued)
+  local link, state, settings = conn.link, conn.state, conn.settings
+  local deadline = now + settings.timeout
+  conn.begun, conn.deadline, conn.busy_until, conn.sql = now, deadline, false, known.text
+  conn.write = known.writes and state:in_doubt(known)
+  link.yields_rows, link.holds_lock, link.queued = shape.read ~= nil, state.maybe_open, queued
+  return result.take(conn, settings, known, shape, link:ask(deadline, conn))
 end
 
 --- Runs a statement of the library's own inside a call, such as BEGIN.

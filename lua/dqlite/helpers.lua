@@ -5,12 +5,16 @@
 -- @module dqlite.helpers
 
 local call = require "dqlite.call"
+local core = require "dqlite.core"
 local errors = require "dqlite.error"
+local exchange = require "dqlite.exchange"
 local loops = require "dqlite.loops"
 local options = require "dqlite.options"
 local result = require "dqlite.result"
 
 local helpers = {}
+
+local query, exec = core.session_methods.query, core.session_methods.exec
 
 -- ---- what every public call begins with ----
 
@@ -104,7 +108,7 @@ function helpers.end_handle(conn, known)
   if not level or level.scoped then return end
   if known.kind == "commit" or known.kind == "rollback" then
     level.handle.done = true
-    conn.level = nil
+    conn.level = false
   end
 end
 
@@ -138,7 +142,9 @@ function helpers.check_consistency(settings, known, read)
   end
 end
 
-local function run(conn, known, id, read, limit, ...)
+-- A call with all that may have to be done before and behind it.
+local function run_fully(conn, known, id, shape, ...)
+  local read = shape.read
   local wrong = (conn.closed or conn.level or read and known.yields_rows == false)
     and check(conn, known, read)
   if wrong then return helpers.failed(conn, wrong) end
@@ -147,68 +153,64 @@ local function run(conn, known, id, read, limit, ...)
   if type(first) == "table" then
     settings = helpers.settings(conn, "fetch", select("#", ...), ...)
     helpers.check_consistency(settings, known, read)
-    answer, err = call.perform(conn, settings, known, id, read, limit, first)
+    answer, err = call.perform(conn, settings, known, id, read, shape.limit, first)
   else
-    answer, err = call.perform(conn, settings, known, id, read, limit, ...)
+    answer, err = call.perform(conn, settings, known, id, read, shape.limit, ...)
   end
   if known.control and not conn.state.maybe_open then helpers.end_handle(conn, known) end
   if not answer then return helpers.failed(conn, err) end
-  return answer, settings
+  return shape.finish(answer, settings, known)
 end
+
+-- Is a transaction in the way of a statement?
+local function is_in_the_way(conn, level)
+  return level.scoped or level.read_only or not conn.state.surely_open
+end
+
+-- Has a call nothing to do but to send its statement and to read the answer?
+local function is_simple(conn, known, shape)
+  local level, cache = conn.level, conn.cache
+  return known.simple and conn.reading == conn.settings and not (conn.closed or conn.live
+    or conn.working or conn.limit or conn.observer or cache.closed[1] or cache.doomed[1]
+    or level and is_in_the_way(conn, level) or shape.read and known.yields_rows == false)
+end
+
+--- A whole call: most are simple.
+-- @tparam table conn the connection
+-- @tparam table known from dqlite.sql
+-- @tparam[opt] number id of a prepared statement
+-- @tparam table shape of result.shapes
+-- @param ... parameters as a user gives them
+-- @return what the user gets
+function helpers.run(conn, known, id, shape, ...)
+  local link = conn.link
+  local what = is_simple(conn, known, shape) and (id or conn.cache:find(known))
+  local now = what and link:begin_at_once()
+  if not now then return run_fully(conn, known, id, shape, ...) end
+  local send = shape.read and query or exec
+  local queued = send(link.core, what, known.numbering, ...)
+  if not queued then
+    link.owner = false
+    return run_fully(conn, known, id, shape, ...) -- which says what is wrong
+  end
+  local answer, err = exchange.take(conn, known, shape, now, queued)
+  if err then answer, err = exchange.again(conn, known, what, shape, err, ...) end
+  link.owner = false
+  if err then return helpers.failed(conn, err) end
+  return answer
+end
+local run = helpers.run
+
+local shapes = result.shapes
 
 --- See Connection:execute.
 function helpers.execute(conn, known, id, ...)
-  if not known.yields_rows then
-    local answer, err = run(conn, known, id, nil, nil, ...)
-    if not answer then return nil, err end
-    return answer
-  end
-  local list, err = run(conn, known, id, result.count, nil, ...)
-  if not list then return nil, err end
-  if known.returning then return { rows_affected = list.count } end
-  return {}
-end
-
---- See Connection:fetch.
-function helpers.fetch(conn, known, id, ...)
-  local list, settings = run(conn, known, id, result.by_name, nil, ...)
-  if not list then return nil, settings end
-  return result.finished(list, settings)
+  return run(conn, known, id, known.yields_rows and shapes.count or shapes.execute, ...)
 end
 
 --- See Connection:fetchall.
 function helpers.fetchall(conn, known, id, ...)
-  local list, settings = run(conn, known, id, result.by_position, nil, ...)
-  if not list then return nil, settings end
-  return result.finished(list, settings)
-end
-
---- See Connection:fetchone.
-function helpers.fetchone(conn, known, id, ...)
-  local list, err = run(conn, known, id, result.by_name, 1, ...)
-  if not list then return nil, err end
-  return list[1]
-end
-
---- See Connection:fetchval.
-function helpers.fetchval(conn, known, id, ...)
-  local list, err = run(conn, known, id, result.first_value, 1, ...)
-  if not list then return nil, err end
-  return list[1]
-end
-
---- See Connection:fetchcol.
-function helpers.fetchcol(conn, known, id, ...)
-  local list, settings = run(conn, known, id, result.first_values, nil, ...)
-  if not list then return nil, settings end
-  return result.finished(list, settings)
-end
-
---- See Connection:query.
-function helpers.query(conn, known, id, ...)
-  local list, err = run(conn, known, id, result.lossless, nil, ...)
-  if not list then return nil, err end
-  return list
+  return run(conn, known, id, shapes.fetchall, ...)
 end
 
 return helpers

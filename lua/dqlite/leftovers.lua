@@ -64,7 +64,7 @@ end
 -- @tparam[opt] table cause the error that ended it
 function leftovers.abandon(self, cause)
   if cause and not self.cause then self.cause = cause end
-  self.abandoned, self.stream, self.owner = self.stream, false, nil
+  self.abandoned, self.stream, self.owner = self.stream, false, false
   if not self.loop.background then return end
   self.abandoned:interrupt(cause and cause.message
     or "the connection was closed by another coroutine")

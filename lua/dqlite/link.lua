@@ -3,6 +3,7 @@
 -- @module dqlite.link
 
 local core = require "dqlite.core"
+local coroutines = require "dqlite.loop.coroutines"
 local dial = require "dqlite.dial"
 local errors = require "dqlite.error"
 local finalizer = require "dqlite.finalizer"
@@ -17,6 +18,7 @@ Link.__index = Link
 local links = {}
 
 local current_process = process.current
+local running = coroutines.running
 
 -- Seconds between the beginnings of two calls after which the second has a look at
 -- the connection first. It costs a system call, which calls in a row do without.
@@ -43,7 +45,7 @@ local function new(address, name, settings, loop, security, may_be_kept)
     former = nil, -- the connection that it was of, for a pool that keeps both
     -- false, not nil: to give these a value is not to need memory, in LuaJIT either
     dialling = false, -- the stream that is being connected
-    watch = nil, -- minds the leader while an answer is overdue (dqlite.watch)
+    watch = false, -- minds the leader while an answer is overdue (dqlite.watch)
     observer = nil, -- is told of its end (dqlite.events)
     leader_name = nil, -- how the node names itself, when it has said that it leads
     members = nil, -- of the cluster, as the node has said
@@ -51,7 +53,7 @@ local function new(address, name, settings, loop, security, may_be_kept)
     -- where nginx has kept no socket it is made anew (dqlite.keepalive)
     core = core.session(settings.max_message_size, may_be_kept),
     stream = false, -- from dial to close; likewise
-    owner = nil, -- the coroutine whose call is under way
+    owner = false, -- the coroutine whose call is under way
     cause = nil, -- the error that ended it
     abandoned = nil, -- the stream, once nobody waits for what it carries
     draining = false, -- the loop reads that behind the program's back
@@ -62,7 +64,7 @@ local function new(address, name, settings, loop, security, may_be_kept)
     holds_lock = false, -- and the server may hold the write lock meanwhile
     begun = -math.huge, -- when the last call did
     broken = false, -- an error was raised while a row was read
-    queued = nil, -- bytes of what is under way, as long as none was sent
+    queued = false, -- bytes of what is under way, as long as none was sent
     unsent = false, -- it ended with all of them still here
     dropped = nil, -- the error that the last drain came upon
   }, Link)
@@ -126,7 +128,7 @@ end
 
 -- Is what is under way still here, every byte of it?
 local function is_unsent(self)
-  return self.queued ~= nil and self.core:pending() == self.queued
+  return self.queued and self.core:pending() == self.queued
 end
 
 -- A loop that cannot work behind the program's back leaves it to the next call. Where
@@ -223,6 +225,18 @@ function Link:reply(deadline, about)
   end
 end
 
+--- As `reply`, to a request that is alone on its way: most streams get there in a step.
+function Link:ask(deadline, about)
+  local stream, watch = self.stream, self.watch
+  if not stream.ask then return self:reply(deadline, about) end
+  local patience = watch and self.begun + watch.OVERDUE
+  if not watch or patience > deadline then patience = deadline end
+  local name, last, detail = stream:ask(self.core, patience)
+  if name then return name, last, detail end
+  if last and last ~= "timeout" then return nil, broken_wait(self, last, detail, about) end
+  return self:reply(deadline, about)
+end
+
 --- Sends what is pending, and does not wait for a reply.
 -- @tparam number deadline of the loop's now()
 -- @tparam[opt] table about the request, for the error: sql, write
@@ -294,8 +308,8 @@ end
 -- @treturn boolean|nil is that a mistake of the program?
 function Link:keep(idle, size)
   local stream = self.stream
-  self.stream, self.owner, self.watch = false, nil, nil
-  self.members, self.queued = nil, nil
+  self.stream, self.owner, self.watch = false, false, false
+  self.members, self.queued = nil, false
   return stream:keep(idle, size)
 end
 
@@ -310,9 +324,9 @@ function Link:close(cause)
   if stream then close_stream(self, stream) end
   if self.dialling then close_stream(self, self.dialling) end
   self.stream = false
-  if self.owner then self.owner = nil end
+  self.owner = false
   if self.abandoned then self.abandoned = nil end
-  if self.watch then self.watch = nil end
+  self.watch = false
   self.core:close()
   if stream and self.observer and not is_inherited(self) then self.observer:closed(self) end
 end
@@ -384,29 +398,32 @@ function Link:enter()
   self.owner = loops.running()
 end
 
---- Begins a call: check, enter and look. A link that was left in good order has
--- little to check.
+--- Begins a call: check, enter and look.
 -- @tparam number now of the loop
 -- @tparam number patience seconds that the call may take
 -- @treturn true|nil
 -- @treturn table|nil the error
 function Link:begin(now, patience)
-  if current_process() ~= self.process then self:check_process() end
-  if self.stream and not (self.owner or self.broken or self.abandoned) then
-    loops.check_wait(self.loop)
-  else
-    local free, err = self:check(patience)
-    if not free then return nil, err end
-  end
-  self.owner = loops.running()
-  if now - self.begun > IDLE then return self:look(now) end
-  self.begun = now
-  return true
+  local free, err = self:check(patience)
+  if not free then return nil, err end
+  self:enter()
+  return self:look(now)
+end
+
+--- Begins a call where there is nothing to look at first.
+-- @treturn number|nil the loop's now(); nil: nothing was done, see `begin`
+function Link:begin_at_once()
+  local loop = self.loop
+  local now, refusal = loop.now(), loop.refusal
+  local ready = not (self.owner or self.broken) and self.stream and now - self.begun <= IDLE
+  if not ready or refusal and refusal() then return nil end
+  self.begun, self.owner = now, running() or "main"
+  return now
 end
 
 --- Ends a call.
 function Link:leave()
-  self.owner = nil
+  self.owner = false
 end
 
 --- Can requests be sent?

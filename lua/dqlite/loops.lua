@@ -16,10 +16,14 @@ local status = rawget(coroutine, "_status") or coroutine.status -- in nginx: of 
 
 local in_nginx = phases.current() ~= nil
 
---- The coroutine that runs; "main" outside of any.
+--- The coroutine that runs; "main" where Lua has no name for it outside of any.
 function loops.running()
-  local thread, is_main = running()
-  return not is_main and thread or "main"
+  return running() or "main"
+end
+
+local function is_main()
+  local thread, main = running()
+  return main or not thread
 end
 
 --- Will this coroutine never run again?
@@ -39,7 +43,7 @@ local function load_luv()
       .. " inside of pcall")
   end
   if not package.loaded.luv then
-    if loops.running() ~= "main" then
+    if not is_main() then
       errors.misuse("require 'luv' in the main chunk first, outside of any coroutine")
     end
     local found, reason = pcall(require, "luv")
@@ -88,7 +92,7 @@ end
 -- In the init phase of nginx, before the workers start, only a call that blocks can wait.
 local function fitting(is_luv)
   if in_nginx and phases.current() ~= "init" then return "nginx" end
-  if loops.running() == "main" then return "blocking" end
+  if is_main() then return "blocking" end
   return running_loop(is_luv) or "blocking"
 end
 

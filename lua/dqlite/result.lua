@@ -7,6 +7,7 @@
 -- error and its reason.
 -- @module dqlite.result
 
+local core = require "dqlite.core"
 local errors = require "dqlite.error"
 
 local result = {}
@@ -18,8 +19,13 @@ local result = {}
 -- has them: other answers repeat those of an earlier one (protocol.md 2.4)
 -- @treturn table|nil the error
 function result.counts(conn, known)
+  return result.counts_of(conn, known, conn.link:reply(conn.deadline, conn))
+end
+
+--- The same, of a reply that is there.
+-- @return as counts
+function result.counts_of(conn, known, name, err)
   local link = conn.link
-  local name, err = link:reply(conn.deadline, conn)
   if not name then return nil, err end
   if name == "FAILURE" then return nil, link:failure(conn) end
   if not known.counts then return {} end
@@ -48,11 +54,16 @@ end
 -- @treturn table|nil the list
 -- @treturn table|nil the error
 function result.rows(conn, settings, read, limit)
-  local link, session, deadline = conn.link, conn.link.core, conn.deadline
+  return result.rows_from(conn, settings, read, limit, conn.link:reply(conn.deadline, conn))
+end
+
+--- The same from a first reply on, which is there.
+-- @return as rows
+function result.rows_from(conn, settings, read, limit, name, last, bytes)
+  local link, session = conn.link, conn.link.core
   local most = limit or settings.max_rows
   local list, n, size, exceeded = {}, 0, 0, nil
   while true do
-    local name, last, bytes = link:reply(deadline, conn)
     if not name then return nil, last end
     if name == "FAILURE" then return nil, link:failure(conn) end
     size = size + bytes
@@ -65,6 +76,7 @@ function result.rows(conn, settings, read, limit)
     end
     if last and exceeded then return nil, too_large(conn, exceeded) end
     if last then return list end
+    name, last, bytes = link:reply(conn.deadline, conn)
   end
 end
 
@@ -135,6 +147,62 @@ end
 function result.finished(list, settings)
   if settings.array_mt then setmetatable(list, settings.array_mt) end
   return list
+end
+
+-- ---- shapes ----
+
+local methods = core.session_methods
+
+local function first(list)
+  return list[1]
+end
+
+local function same(answer)
+  return answer
+end
+
+local function counted(list, _, known)
+  return known.returning and { rows_affected = list.count } or {}
+end
+
+--- What the helpers make of an answer: `read` (nil: it is that to an EXEC), `limit` of
+-- rows, and `finish(list, settings, known)`; `only(session, null)` takes the one row
+-- that counts straight from a frame that is the whole answer: the value, or nil with the
+-- kind of an error and its reason.
+result.shapes = {
+  execute = { read = nil, limit = nil, finish = same },
+  count = { read = result.count, limit = nil, finish = counted },
+  fetch = { read = result.by_name, limit = nil, finish = result.finished },
+  fetchall = { read = result.by_position, limit = nil, finish = result.finished },
+  fetchone = {
+    read = result.by_name,
+    limit = 1,
+    finish = first,
+    only = methods.only_by_name,
+  },
+  fetchval = {
+    read = result.first_value,
+    limit = 1,
+    finish = first,
+    only = methods.only_value,
+  },
+  fetchcol = { read = result.first_values, limit = nil, finish = result.finished },
+  query = { read = result.lossless, limit = nil, finish = same },
+}
+
+--- Reads a whole answer by a shape, from its first reply on.
+-- @return what the caller gets, or nil and the error
+function result.take(conn, settings, known, shape, name, last, bytes)
+  local read, only = shape.read, shape.only
+  if not read then return result.counts_of(conn, known, name, last) end
+  if only and name == "ROWS" and last and bytes <= settings.max_result_bytes then
+    local value, kind, reason = only(conn.link.core, settings.null_by_name)
+    if kind then return nil, conn.link:fail(kind, reason, conn) end
+    return value
+  end
+  local list, err = result.rows_from(conn, settings, read, shape.limit, name, last, bytes)
+  if not list then return nil, err end
+  return shape.finish(list, settings, known)
 end
 
 return result

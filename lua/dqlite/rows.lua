@@ -20,7 +20,7 @@ Rows.__index = Rows
 -- Ends it for good and raises the reason, as iterators do.
 local function give_up(self, err)
   local conn = self.conn
-  if conn.live == self then conn.live = nil end
+  if conn.live == self then conn.live = false end
   self.ended = true
   if conn.link.stream then
     conn.link:enter()
@@ -58,7 +58,7 @@ end
 local function finish(self)
   local conn, link = self.conn, self.conn.link
   if self.lead + self.finalizing > 0 then loops.check_wait(link.loop) end
-  conn.live = nil
+  conn.live = false
   self.ended = true
   conn.deadline = link.loop.now() + self.settings.timeout
   link:enter()

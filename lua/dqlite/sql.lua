@@ -100,9 +100,11 @@ local function examine(text, found)
     unstable = found.star and found.kind == "read" and not found.explain,
     returns_star = found.star and found.returning and not found.explain,
     plain = false, -- nothing has to be asked or sent ahead of it
+    simple = false, -- nor is anything to be concluded from how it ends
   }
   known.plain = not (kind or known.returning or known.unstable or known.fails
     or known.params > sql.COUNTED_IN_A_BYTE)
+  known.simple = known.plain and not known.control
   return known
 end
 

@@ -14,6 +14,7 @@ local exchange = require "dqlite.exchange"
 local features = require "dqlite.features"
 local helpers = require "dqlite.helpers"
 local many = require "dqlite.many"
+local result = require "dqlite.result"
 local rows = require "dqlite.rows"
 
 local statement = {}
@@ -144,12 +145,17 @@ end
 -- @treturn table|nil rows by position, `columns`, `types`
 -- @treturn dqlite.error|nil the error
 
-for _, name in ipairs { "execute", "fetch", "fetchall", "fetchone", "fetchval", "fetchcol",
-  "query" } do
-  local helper = helpers[name]
+function Statement:execute(...)
+  check_open(self)
+  return helpers.execute(self.conn, self.known, self.id, ...)
+end
+
+for _, name in ipairs { "fetch", "fetchall", "fetchone", "fetchval", "fetchcol", "query" } do
+  local run, shape = helpers.run, result.shapes[name]
   Statement[name] = function(self, ...)
-    check_open(self)
-    return helper(self.conn, self.known, self.id, ...)
+    local id = self.id
+    if not id then check_open(self) end
+    return run(self.conn, self.known, id, shape, ...)
   end
 end
 

@@ -89,7 +89,7 @@ end
 -- Is the connection still in this level, as far as it knows?
 local function is_in(conn, level)
   while conn.level and conn.level ~= level do conn.level = conn.level.parent end
-  if conn.closed or conn.link:is_inherited() then conn.level = nil end
+  if conn.closed or conn.link:is_inherited() then conn.level = false end
   return conn.level == level
 end
 

@@ -53,7 +53,7 @@ end
 
 -- Is a call waiting there? Its coroutine may have been closed, or never run again.
 local function is_waiting(self, link, deadline)
-  return link:is_open() and link.owner ~= nil and not loops.is_dead(link.owner)
+  return link:is_open() and link.owner and not loops.is_dead(link.owner)
     and self.loop.now() < deadline
 end
 

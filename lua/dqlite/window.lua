@@ -38,7 +38,7 @@ end
 function window.run(conn, what, most, send, receive)
   conn.working, conn.link.queued = what, nil
   local ok, err = pcall(send_and_receive, conn.link.core, most, send, receive)
-  conn.working = nil
+  conn.working = false
   if ok then return end
   conn.link:fail("closed", what .. " was broken off")
   error(err, 0)

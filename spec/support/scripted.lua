@@ -111,6 +111,15 @@ function Stream:recv(session, deadline)
   return true
 end
 
+-- As the streams of sockets.
+function Stream:ask(session, deadline)
+  local done, kind, reason = self:send(session)
+  if done then done, kind, reason = self:recv(session, deadline) end
+  if not done then return nil, kind, reason end
+  local name, last, detail = session:next()
+  if name or last then return name, last, detail end
+end
+
 function Stream:alive()
   return not self.closed
 end

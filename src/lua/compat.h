@@ -46,6 +46,30 @@ static inline void lua_rawsetp(lua_State *L, int index, const void *key)
 #define dql_newuserdata(L, size, values) lua_newuserdata(L, size)
 #endif
 
+/* The table that belongs to a userdata. Before one is set there is another value, or in
+ * 5.1 some other table. */
+static inline void dql_getuservalue(lua_State *L, int index)
+{
+#if LUA_VERSION_NUM >= 504
+  lua_getiuservalue(L, index, 1);
+#elif LUA_VERSION_NUM >= 502
+  lua_getuservalue(L, index);
+#else
+  lua_getfenv(L, index);
+#endif
+}
+
+static inline void dql_setuservalue(lua_State *L, int index)
+{
+#if LUA_VERSION_NUM >= 504
+  lua_setiuservalue(L, index, 1);
+#elif LUA_VERSION_NUM >= 502
+  lua_setuservalue(L, index);
+#else
+  lua_setfenv(L, index);
+#endif
+}
+
 /* luaL_checkstack calls a lack of memory a stack overflow. */
 static inline void dql_checkstack(lua_State *L, int slots)
 {

@@ -9,32 +9,6 @@ static const char CLASS[] = "dqlite.core_numbering";
 /* Bytes of a name that a message shows. */
 #define SHOWN 60
 
-/* ---- the table that belongs to the userdata ---- */
-
-static void set_table(lua_State *L, int index)
-{
-#if LUA_VERSION_NUM >= 504
-  lua_setiuservalue(L, index, 1);
-#elif LUA_VERSION_NUM >= 502
-  lua_setuservalue(L, index);
-#else
-  lua_setfenv(L, index);
-#endif
-}
-
-void dql_push_names(lua_State *L, int index)
-{
-#if LUA_VERSION_NUM >= 504
-  lua_getiuservalue(L, index, 1);
-#elif LUA_VERSION_NUM >= 502
-  lua_getuservalue(L, index);
-#else
-  lua_getfenv(L, index);
-#endif
-}
-
-/* ---- */
-
 const struct dql_numbering *dql_check_numbering(lua_State *L, int index)
 {
   return dql_checkclass(L, index, CLASS);
@@ -77,7 +51,7 @@ void dql_push_numbering(lua_State *L, const struct dqc_sql *sql,
     add_name(L, begin, name.len, 2 * (int)i + 1);
     add_name(L, begin + 1, name.len - 1, 2 * (int)i + 2);
   }
-  set_table(L, -2);
+  dql_setuservalue(L, -2);
   dql_setclass(L, CLASS);
 }
 

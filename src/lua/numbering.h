@@ -15,17 +15,14 @@ struct dql_numbering {
 };
 
 /* Pushes the numbering of the text that was scanned: a count where no
- * parameter has a name, else a userdata that holds what it needs of it. */
+ * parameter has a name, else a userdata that holds what it needs of it. The table of
+ * names belongs to it: the i-th name at 2i - 1, without its first byte at 2i, and
+ * each of these strings as a key. */
 void dql_push_numbering(lua_State *L, const struct dqc_sql *sql,
                         struct dqc_bytes text);
 
 /* The userdata at index; anything else raises. */
 const struct dql_numbering *dql_check_numbering(lua_State *L, int index);
-
-/* Pushes the table of names that belongs to the userdata at index: the i-th
- * name at 2i - 1, without its first byte at 2i, and each of these strings as
- * a key. */
-void dql_push_names(lua_State *L, int index);
 
 /* Pushes as much of the string at index as a message shows, and returns it. */
 const char *dql_push_shown(lua_State *L, int index);

@@ -250,7 +250,7 @@ const char *dql_params_of(lua_State *L, int numbering,
     return from_arguments(L, &from, last, params);
   }
   if (from.numbering) {
-    dql_push_names(L, numbering);
+    dql_getuservalue(L, numbering);
     from.names = lua_gettop(L);
   }
   return from_table(L, &from, params);

@@ -193,6 +193,47 @@ static int session_row_by_position(lua_State *L)
   return read_row(L, s, &form);
 }
 
+/* The first row of the current ROWS in a shape -> it | nil where there is none | nil,
+ * kind, reason */
+static int read_only_row(lua_State *L, struct dql_session *s,
+                         const struct dqc_rows *frame,
+                         const struct dql_row_form *form)
+{
+  struct dqc_rows rows = *frame;
+  if (rows.rows.len == 0) {
+    lua_pushnil(L);
+  } else if (dql_push_row(L, &rows, form)) {
+    return push_unreadable(L, s);
+  }
+  return done(s, 1);
+}
+
+/* only_by_name(null): by the names that the session keeps */
+static int session_only_by_name(lua_State *L)
+{
+  struct dql_session *s = dql_session_of(L);
+  struct dql_row_form form = {DQL_BY_NAME, 2, 3, 0, &s->reading};
+  lua_settop(L, 2);
+  struct dqc_rows *rows = check_rows(L, s);
+  dql_getuservalue(L, 1);
+  if (!lua_istable(L, 3) || !dql_same_columns(L, 3, rows)) {
+    dql_push_columns(L, rows);
+    lua_pushvalue(L, -1);
+    lua_replace(L, 3);
+    dql_setuservalue(L, 1);
+  }
+  return read_only_row(L, s, rows, &form);
+}
+
+/* only_value(null): the first column */
+static int session_only_value(lua_State *L)
+{
+  struct dql_session *s = dql_session_of(L);
+  struct dql_row_form form = {DQL_FIRST_VALUE, 2, 0, 0, &s->reading};
+  lua_settop(L, 2);
+  return read_only_row(L, s, check_rows(L, s), &form);
+}
+
 const luaL_Reg dql_reply_methods[] = {
     {"message", session_message},
     {"result", session_result},
@@ -206,4 +247,6 @@ const luaL_Reg dql_reply_methods[] = {
     {"first_values", session_first_values},
     {"row_by_name", session_row_by_name},
     {"row_by_position", session_row_by_position},
+    {"only_by_name", session_only_by_name},
+    {"only_value", session_only_value},
     {NULL, NULL}};

@@ -28,11 +28,16 @@ struct dql_session *dql_idle_session(lua_State *L)
   return check_idle(L, 1);
 }
 
-struct dqc_session *dql_check_session(lua_State *L, int index)
+struct dql_session *dql_check_receiver(lua_State *L, int index)
 {
   struct dql_session *s = check_idle(L, index);
   s->has_reply = 0;
-  return &s->core;
+  return s;
+}
+
+struct dqc_session *dql_check_session(lua_State *L, int index)
+{
+  return &dql_check_receiver(L, index)->core;
 }
 
 int dql_push_failure(lua_State *L, int status, const char *reason)
@@ -59,12 +64,14 @@ static int new_session(lua_State *L)
   lua_Number max = luaL_checknumber(L, 1);
   int greeted = lua_toboolean(L, 2);
   luaL_argcheck(L, max >= 8 && max <= (lua_Number)DQC_FRAME_MAX, 1, "range");
-  struct dql_session *s = dql_newuserdata(L, sizeof *s, 0);
+  struct dql_session *s = dql_newuserdata(L, sizeof *s, 1);
   memset(s, 0, sizeof *s);
   s->forks = dqc_fork_count();
   dqc_session_init(&s->core, dql_alloc(L), (size_t)max);
   if (greeted) dqc_session_resume(&s->core);
   dql_setclass(L, CLASS);
+  lua_newtable(L); /* the names of columns that it keeps */
+  dql_setuservalue(L, -2);
   return 1;
 }
 
@@ -135,25 +142,29 @@ static int session_feed(lua_State *L)
   return 0;
 }
 
+int dql_push_reply(lua_State *L, struct dql_session *s)
+{
+  int rc = dqc_session_next(&s->core, &s->reply);
+  s->has_reply = rc == DQC_DONE;
+  if (rc == DQC_WANT_READ) return 0;
+  if (rc) return dql_push_ended(L, s);
+  lua_pushstring(L, s->reply.message.layout->name);
+  lua_pushboolean(L, s->reply.last);
+  push_size(L, s->core.current);
+  return 3;
+}
+
 /* next() -> name, last, size in bytes | nil, nil, how many bytes are pending:
  * more are wanted | nil, kind, reason. The reply is the current one until the
  * next call of next or feed. */
 static int session_next(lua_State *L)
 {
-  struct dql_session *s = check_idle(L, 1);
-  s->has_reply = 0;
-  int rc = dqc_session_next(&s->core, &s->reply);
-  s->has_reply = rc == DQC_DONE;
-  if (rc == DQC_WANT_READ) {
-    lua_pushnil(L);
-    lua_pushnil(L);
-    push_size(L, dqc_session_pending(&s->core).len);
-    return 3;
-  }
-  if (rc) return dql_push_ended(L, s);
-  lua_pushstring(L, s->reply.message.layout->name);
-  lua_pushboolean(L, s->reply.last);
-  push_size(L, s->core.current);
+  struct dql_session *s = dql_check_receiver(L, 1);
+  int pushed = dql_push_reply(L, s);
+  if (pushed) return pushed;
+  lua_pushnil(L);
+  lua_pushnil(L);
+  push_size(L, dqc_session_pending(&s->core).len);
   return 3;
 }
 
@@ -217,7 +228,8 @@ void dql_register_session(lua_State *L)
   lua_getfield(L, -1, "__index");
   dql_setfuncs(L, dql_request_methods);
   dql_setfuncs(L, dql_reply_methods);
-  lua_pop(L, 2);
+  lua_setfield(L, -3, "session_methods");
+  lua_pop(L, 1);
   lua_pushcfunction(L, new_session);
   lua_setfield(L, -2, "session");
 }

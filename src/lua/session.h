@@ -30,6 +30,14 @@ struct dql_session *dql_idle_session(lua_State *L);
  * reply is gone. */
 struct dqc_session *dql_check_session(lua_State *L, int index);
 
+/* The session at index itself, to receive for: else as the one above. */
+struct dql_session *dql_check_receiver(lua_State *L, int index);
+
+/* Takes the next reply, which is the current one then, and pushes its name, whether
+ * its request is finished, and its size. The number of values pushed: 0 when more
+ * bytes are wanted; nil, kind and reason where the session has ended. */
+int dql_push_reply(lua_State *L, struct dql_session *session);
+
 /* Pushes nil, the kind of error that status is (api.md, Errors) and its
  * reason; raises for DQC_ENOMEM. The number of values pushed. */
 int dql_push_failure(lua_State *L, int status, const char *reason);

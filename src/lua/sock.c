@@ -61,11 +61,16 @@ static int push_inherited(lua_State *L)
 }
 
 /* Seconds to whole milliseconds, up, so that no wait ends too early. */
-static int milliseconds(lua_State *L, int index)
+static int to_milliseconds(lua_Number seconds)
 {
-  lua_Number ms = luaL_checknumber(L, index) * 1000;
+  lua_Number ms = seconds * 1000;
   if (!(ms > 0)) return 0;
   return ms < WAIT_MAX ? (int)ms + 1 : (int)WAIT_MAX;
+}
+
+static int milliseconds(lua_State *L, int index)
+{
+  return to_milliseconds(luaL_checknumber(L, index));
 }
 
 /* socket(): closed yet */
@@ -112,24 +117,39 @@ static int sock_connected(lua_State *L)
   return rc ? push_error(L, rc) : push_bool(L, 1);
 }
 
+/* Some bytes for the session: DQC_DONE, DQC_WANT_READ or an error. */
+static int receive_some(struct dqc_sock *sock, struct dqc_session *session,
+                        int wait, int timeout)
+{
+  uint8_t *room;
+  size_t size, n;
+  int rc = dqc_session_room(session, &room, &size);
+  if (rc) return rc;
+  rc = wait ? dqc_sock_recv_wait(sock, room, size, timeout, &n)
+            : dqc_sock_recv(sock, room, size, &n);
+  if (rc >= 0) dqc_session_received(session, n);
+  return rc;
+}
+
 static int receive(lua_State *L, int wait)
 {
   struct dqc_sock *sock = check_open(L);
   struct dqc_session *session = dql_check_session(L, 2);
   int timeout = wait ? milliseconds(L, 3) : 0;
-  uint8_t *room;
-  size_t size, n;
   if (dqc_sock_inherited(sock)) return push_inherited(L);
   if (session->status) {
     return dql_push_failure(L, session->status, session->reason);
   }
-  int rc = dqc_session_room(session, &room, &size);
-  if (rc) return push_error(L, rc);
-  rc = wait ? dqc_sock_recv_wait(sock, room, size, timeout, &n)
-            : dqc_sock_recv(sock, room, size, &n);
-  if (rc < 0) return push_error(L, rc);
-  dqc_session_received(session, n);
-  return push_bool(L, rc == DQC_DONE);
+  int rc = receive_some(sock, session, wait, timeout);
+  return rc < 0 ? push_error(L, rc) : push_bool(L, rc == DQC_DONE);
+}
+
+/* The clock of every deadline. */
+static lua_Number clock_now(void)
+{
+  struct timespec ts;
+  clock_gettime(CLOCK_MONOTONIC, &ts);
+  return (lua_Number)ts.tv_sec + (lua_Number)ts.tv_nsec * 1e-9;
 }
 
 /* recv(session) -> true: the session got bytes | false: wait for reading
@@ -145,6 +165,19 @@ static int sock_recv_wait(lua_State *L)
   return receive(L, 1);
 }
 
+/* All that is pending: DQC_DONE, DQC_WANT_WRITE or an error. */
+static int send_all(struct dqc_sock *sock, struct dqc_session *session)
+{
+  for (;;) {
+    size_t n;
+    struct dqc_bytes pending = dqc_session_pending(session);
+    if (pending.len == 0) return DQC_DONE;
+    int rc = dqc_sock_send(sock, pending, &n);
+    if (rc) return rc;
+    dqc_session_sent(session, n);
+  }
+}
+
 /* send(session) -> true: nothing is pending | false: wait for writing
  * | nil, kind, reason */
 static int sock_send(lua_State *L)
@@ -152,15 +185,25 @@ static int sock_send(lua_State *L)
   struct dqc_sock *sock = check_open(L);
   struct dqc_session *session = dql_check_session(L, 2);
   if (dqc_sock_inherited(sock)) return push_inherited(L);
-  for (;;) {
-    size_t n;
-    struct dqc_bytes pending = dqc_session_pending(session);
-    if (pending.len == 0) return push_bool(L, 1);
-    int rc = dqc_sock_send(sock, pending, &n);
-    if (rc < 0) return push_error(L, rc);
-    if (rc == DQC_WANT_WRITE) return push_bool(L, 0);
-    dqc_session_sent(session, n);
-  }
+  int rc = send_all(sock, session);
+  return rc < 0 ? push_error(L, rc) : push_bool(L, rc == DQC_DONE);
+}
+
+/* ask(session, deadline of now()) -> what session:next() answers to the request that is
+ * pending, once it was sent | nothing: what is left is for send, recv and next. It waits
+ * for an answer, once. */
+static int sock_ask(lua_State *L)
+{
+  struct dqc_sock *sock = check_open(L);
+  struct dql_session *s = dql_check_receiver(L, 2);
+  lua_Number deadline = luaL_checknumber(L, 3);
+  if (dqc_sock_inherited(sock)) return push_inherited(L);
+  if (s->core.status) return dql_push_ended(L, s);
+  int rc = send_all(sock, &s->core);
+  int timeout = to_milliseconds(deadline - clock_now());
+  if (rc == DQC_DONE) rc = receive_some(sock, &s->core, 1, timeout);
+  if (rc < 0) return push_error(L, rc);
+  return rc == DQC_DONE ? dql_push_reply(L, s) : 0;
 }
 
 static int wanted_by(const char *letters)
@@ -355,9 +398,7 @@ static int unused_port(lua_State *L)
 /* now() -> seconds of a clock that never goes back */
 static int now(lua_State *L)
 {
-  struct timespec ts;
-  clock_gettime(CLOCK_MONOTONIC, &ts);
-  lua_pushnumber(L, (lua_Number)ts.tv_sec + (lua_Number)ts.tv_nsec * 1e-9);
+  lua_pushnumber(L, clock_now());
   return 1;
 }
 
@@ -379,6 +420,7 @@ void dql_register_sock(lua_State *L)
                                      {"recv", sock_recv},
                                      {"recv_wait", sock_recv_wait},
                                      {"send", sock_send},
+                                     {"ask", sock_ask},
                                      {"wait", sock_wait},
                                      {"alive", sock_alive},
                                      {"fd", sock_fd},
@@ -395,6 +437,8 @@ void dql_register_sock(lua_State *L)
                                        {"sleep", sleep_for},
                                        {NULL, NULL}};
   dql_newclass(L, CLASS, metamethods, methods);
+  lua_getfield(L, -1, "__index");
+  lua_setfield(L, -3, "socket_methods");
   lua_pop(L, 1);
   dql_setfuncs(L, functions);
   lua_pushinteger(L, DQC_POLL_MAX);

@@ -14,6 +14,7 @@ local turns = require "dqlite.loop.turns"
 local blocking = { name = "blocking" }
 
 local in_nginx = phases.current() ~= nil
+local loaded = package.loaded
 
 --- Seconds of a clock that never goes back.
 blocking.now = core.now
@@ -24,16 +25,16 @@ function blocking.refusal()
   if in_nginx and phases.is_serving() then
     return "a blocking call would stall the worker of nginx: leave out the option 'loop'"
   end
-  local uv = package.loaded.luv
+  local uv = loaded.luv
   if uv and uv.loop_mode and uv.loop_mode() and not inherited.is_loop() then
     return "a blocking call would freeze the luv loop that is running: connect and call inside"
       .. " of dqlite.spawn(fn), or with loop = \"luv\""
   end
-  if current.get() then
+  if current.loop and current.get() then
     return "a blocking call would freeze the program whose loop takes a step: leave out the option"
       .. " 'loop', or give it the loop of dqlite.host"
   end
-  local running = controller.current()
+  local running = loaded.cqueues and controller.current()
   if running and not controller.is_inherited(running) then
     return "a blocking call would freeze the controller of cqueues that is running: connect"
       .. " inside of it, without the option 'loop' or with loop = \"cqueues\""
@@ -110,6 +111,8 @@ end
 local Stream = {}
 Stream.__index = Stream
 
+local ask = core.socket_methods.ask -- quicker than to look it up in each call
+
 local OVER = "the deadline has passed"
 
 local function new_stream(sock)
@@ -167,6 +170,16 @@ function Stream:recv(session, deadline)
     local got, kind, reason = self.sock:recv_wait(session, left)
     if got ~= false then return got, kind, reason end
   end
+end
+
+--- Sends what is pending and takes the reply to it, where nobody else runs meanwhile.
+-- @param session a core session
+-- @tparam number deadline of now()
+-- @return as session:next(); or nothing: what is left is for send and recv; or nil with
+-- the kind of the error and its reason
+function Stream:ask(session, deadline)
+  if turns.alive > 0 then return end
+  return ask(self.sock, session, deadline)
 end
 
 --- Sends what is pending, all of it or until an answer comes in: a server
