@@ -21,6 +21,7 @@ function cache.new(size)
     entries = {}, -- by text
     doomed = {}, -- ids to finalize with the next request
     closed = {}, -- those of statements that were closed during a call
+    owes = false, -- is there one of either?
   }, Cache)
 end
 
@@ -34,7 +35,12 @@ end
 
 --- Gives up an id: it is finalized with the next request.
 function Cache:doom(id)
-  self.doomed[#self.doomed + 1] = id
+  self.doomed[#self.doomed + 1], self.owes = id, true
+end
+
+--- The same for the id of a statement that was closed, whose call may be under way.
+function Cache:close(id)
+  self.closed[#self.closed + 1], self.owes = id, true
 end
 
 --- Forgets an entry; its id is finalized with the next request.
@@ -109,10 +115,18 @@ function Cache:give_up()
   end
 end
 
+--- The next id to finalize; whoever takes it sends that.
+-- @treturn number|nil
+function Cache:take_doomed()
+  local id = table.remove(self.doomed)
+  if not id then self.owes = self.closed[1] ~= nil end
+  return id
+end
+
 --- Is there nothing to forget, and nothing to finalize?
 -- @treturn boolean
 function Cache:is_empty()
-  return self.count == 0 and not self.doomed[1] and not self.closed[1]
+  return self.count == 0 and not self.owes
 end
 
 --- Forgets all texts; their ids are finalized with the next request.

@@ -110,12 +110,11 @@ end
 -- @local
 function connection.retire(conn)
   conn.closed = "released"
-  local closed = conn.cache.closed
-  for id in pairs(conn.statements or {}) do closed[#closed + 1] = id end
+  for id in pairs(conn.statements or {}) do conn.cache:close(id) end
   conn.statements = nil
 end
 
-local examine, run, shapes = sql.examine, helpers.run, result.shapes
+local examined, run, shapes = sql.examined, helpers.run, result.shapes
 
 -- ---- one statement ----
 
@@ -128,7 +127,7 @@ local examine, run, shapes = sql.examine, helpers.run, result.shapes
 -- @treturn dqlite.error|nil the error; `ambiguous` when the statement may have been
 -- applied
 function Connection:execute(text, ...)
-  return helpers.execute(self, examine(text), nil, ...)
+  return helpers.execute(self, examined[text], nil, ...)
 end
 
 --- Fetches all rows by column name; of duplicate names the last wins.
@@ -137,7 +136,7 @@ end
 -- @treturn table|nil list of rows
 -- @treturn dqlite.error|nil the error
 function Connection:fetch(text, ...)
-  return run(self, examine(text), nil, shapes.fetch, ...)
+  return run(self, examined[text], nil, shapes.fetch, ...)
 end
 
 --- Fetches all rows by position.
@@ -146,7 +145,7 @@ end
 -- @treturn table|nil list of lists; NULL is dqlite.null, so none has a hole
 -- @treturn dqlite.error|nil the error
 function Connection:fetchall(text, ...)
-  return run(self, examine(text), nil, shapes.fetchall, ...)
+  return run(self, examined[text], nil, shapes.fetchall, ...)
 end
 
 --- The same as `fetchall`.
@@ -163,7 +162,7 @@ Connection.fetch_arrays = Connection.fetchall
 -- @treturn table|nil the row; nil without an error when there is none
 -- @treturn dqlite.error|nil the error
 function Connection:fetchone(text, ...)
-  return run(self, examine(text), nil, shapes.fetchone, ...)
+  return run(self, examined[text], nil, shapes.fetchone, ...)
 end
 
 --- Fetches the first column of the first row.
@@ -172,7 +171,7 @@ end
 -- @return the value; nil for NULL and when there is no row
 -- @treturn dqlite.error|nil the error
 function Connection:fetchval(text, ...)
-  return run(self, examine(text), nil, shapes.fetchval, ...)
+  return run(self, examined[text], nil, shapes.fetchval, ...)
 end
 
 --- Fetches the first column of all rows.
@@ -181,7 +180,7 @@ end
 -- @treturn table|nil list of values; NULL is dqlite.null
 -- @treturn dqlite.error|nil the error
 function Connection:fetchcol(text, ...)
-  return run(self, examine(text), nil, shapes.fetchcol, ...)
+  return run(self, examined[text], nil, shapes.fetchcol, ...)
 end
 
 --- Fetches everything there is to know about a result.
@@ -192,7 +191,7 @@ end
 -- "ISO8601"; nil without a row) and `row_types`
 -- @treturn dqlite.error|nil the error
 function Connection:query(text, ...)
-  return run(self, examine(text), nil, shapes.query, ...)
+  return run(self, examined[text], nil, shapes.query, ...)
 end
 
 --- Iterates over rows by name, in the memory of a frame. What a `break` leaves
@@ -204,7 +203,7 @@ end
 -- @treturn function iterator. Raises the error of a failure, the first one too;
 -- a call on the connection meanwhile ends it
 function Connection:rows(text, ...)
-  return rows.open(self, examine(text), nil, ...)
+  return rows.open(self, examined[text], nil, ...)
 end
 
 --- Prepares SELECT, VALUES, WITH, INSERT, REPLACE, UPDATE or DELETE.
@@ -212,7 +211,7 @@ end
 -- @treturn dqlite.statement|nil the calls above without the text, `nparams` and `close`
 -- @treturn dqlite.error|nil the error
 function Connection:prepare(text)
-  return statement.prepare(self, examine(text))
+  return statement.prepare(self, examined[text])
 end
 
 -- ---- many statements ----
@@ -225,7 +224,7 @@ end
 -- @treturn table|nil `rows_affected`, of all of them
 -- @treturn dqlite.error|nil the error; `index` tells the set
 function Connection:executemany(text, list, opts)
-  return many.execute(self, examine(text), nil, list, opts)
+  return many.execute(self, examined[text], nil, list, opts)
 end
 
 --- Sends statements without waiting for each other's answers. They are not a

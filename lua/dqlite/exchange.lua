@@ -40,9 +40,11 @@ end
 -- @treturn number how many FINALIZE
 -- @treturn table|nil the entry, when PREPARE was sent for it
 function exchange.ride(conn, entry)
-  local session, doomed = conn.link.core, conn.cache.doomed
-  local count = #doomed
-  for i = count, 1, -1 do session:finalize(table.remove(doomed, i)) end
+  local session, cache, count = conn.link.core, conn.cache, 0
+  for id in cache.take_doomed, cache do
+    session:finalize(id)
+    count = count + 1
+  end
   if not entry or not session:prepare(entry.text, conn.prepare_schema) then return count end
   entry.asked = true
   return count, entry
@@ -277,8 +279,10 @@ end
 -- @treturn table|nil the error
 function exchange.take(conn, known, shape, now, queued)
   local link, state, settings = conn.link, conn.state, conn.settings
-  local deadline = now + settings.timeout
+  local deadline, limit, observer = now + settings.timeout, conn.limit, conn.observer
+  if limit and limit < deadline then deadline = limit end
   conn.begun, conn.deadline, conn.busy_until, conn.sql = now, deadline, false, known.text
+  if observer then observer:started(conn) end
   conn.write = known.writes and state:in_doubt(known)
   link.yields_rows, link.holds_lock, link.queued = shape.read ~= nil, state.maybe_open, queued
   return result.take(conn, settings, known, shape, link:ask(deadline, conn))

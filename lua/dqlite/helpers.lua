@@ -164,15 +164,16 @@ end
 
 -- Is a transaction in the way of a statement?
 local function is_in_the_way(conn, level)
-  return level.scoped or level.read_only or not conn.state.surely_open
+  return level.read_only or not conn.state.surely_open
+    or level.scoped and level.owner ~= loops.running()
 end
 
 -- Has a call nothing to do but to send its statement and to read the answer?
 local function is_simple(conn, known, shape)
-  local level, cache = conn.level, conn.cache
+  local level = conn.level
   return known.simple and conn.reading == conn.settings and not (conn.closed or conn.live
-    or conn.working or conn.limit or conn.observer or cache.closed[1] or cache.doomed[1]
-    or level and is_in_the_way(conn, level) or shape.read and known.yields_rows == false)
+    or conn.working or conn.cache.owes or level and is_in_the_way(conn, level)
+    or shape.read and known.yields_rows == false)
 end
 
 --- A whole call: most are simple.
@@ -196,6 +197,7 @@ function helpers.run(conn, known, id, shape, ...)
   local answer, err = exchange.take(conn, known, shape, now, queued)
   if err then answer, err = exchange.again(conn, known, what, shape, err, ...) end
   link.owner = false
+  if conn.observer then conn.observer:ended(conn, err) end
   if err then return helpers.failed(conn, err) end
   return answer
 end

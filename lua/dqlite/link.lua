@@ -228,7 +228,7 @@ end
 --- As `reply`, to a request that is alone on its way: most streams get there in a step.
 function Link:ask(deadline, about)
   local stream, watch = self.stream, self.watch
-  if not stream.ask then return self:reply(deadline, about) end
+  if not stream or not stream.ask then return self:reply(deadline, about) end
   local patience = watch and self.begun + watch.OVERDUE
   if not watch or patience > deadline then patience = deadline end
   local name, last, detail = stream:ask(self.core, patience)

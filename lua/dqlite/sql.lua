@@ -110,12 +110,16 @@ end
 
 -- Programs send few texts often. When it is full it starts anew.
 local CACHE_MAX, LONGEST = 512, 4096
-local cache, cached = {}, 0
+local cached = 0
 
-local function remember(text, known)
+local function remember(examined, text, known)
   if #text > LONGEST then return known end
-  if cached == CACHE_MAX then cache, cached = {}, 0 end
-  cache[text], cached = known, cached + 1
+  if cached == CACHE_MAX then
+    for each in pairs(examined) do examined[each] = nil end
+    cached = 0
+  end
+  rawset(examined, text, known)
+  cached = cached + 1
   return known
 end
 
@@ -132,12 +136,17 @@ local function examine_one(text)
   return known
 end
 
---- Examines a text that must be one statement. Raises what is no text.
+--- By a text that must be one statement, what is known of it. Raises what is no text.
+-- @field text `problem` and `reason` of a refusal, and what the constructor above lists
+sql.examined = setmetatable({}, {
+  __index = function(examined, text) return remember(examined, text, examine_one(text)) end,
+})
+
+--- The same as a function.
 -- @tparam string text
--- @treturn table `problem` and `reason` of a refusal, and what the
--- constructor above lists
+-- @treturn table
 function sql.examine(text)
-  return cache[text] or remember(text, examine_one(text))
+  return sql.examined[text]
 end
 
 --- Examines a text of several statements.

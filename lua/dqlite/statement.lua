@@ -192,7 +192,7 @@ function Statement:close()
   self.id = nil
   if id and conn.statements and conn.statements[id] then
     conn.statements[id] = nil
-    conn.cache.closed[#conn.cache.closed + 1] = id
+    conn.cache:close(id)
   end
   return true
 end
