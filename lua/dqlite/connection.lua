@@ -127,7 +127,8 @@ local examined, run, shapes = sql.examined, helpers.run, result.shapes
 -- @treturn dqlite.error|nil the error; `ambiguous` when the statement may have been
 -- applied
 function Connection:execute(text, ...)
-  return helpers.execute(self, examined[text], nil, ...)
+  local known = examined[text]
+  return run(self, known, nil, known.yields_rows and shapes.count or shapes.execute, ...)
 end
 
 --- Fetches all rows by column name; of duplicate names the last wins.
@@ -300,7 +301,7 @@ local PING = sql.examine "SELECT 1"
 -- @treturn true|nil
 -- @treturn dqlite.error|nil the error
 function Connection:ping()
-  local list, err = helpers.fetchall(self, PING, nil)
+  local list, err = run(self, PING, nil, shapes.fetchall)
   if not list then return nil, err end
   return true
 end

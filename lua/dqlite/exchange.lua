@@ -283,7 +283,7 @@ function exchange.take(conn, known, shape, now, queued)
   if limit and limit < deadline then deadline = limit end
   conn.begun, conn.deadline, conn.busy_until, conn.sql = now, deadline, false, known.text
   if observer then observer:started(conn) end
-  conn.write = known.writes and state:in_doubt(known)
+  conn.write = known.writes and not state.surely_open
   link.yields_rows, link.holds_lock, link.queued = shape.read ~= nil, state.maybe_open, queued
   return result.take(conn, settings, known, shape, link:ask(deadline, conn))
 end

@@ -163,17 +163,16 @@ local function run_fully(conn, known, id, shape, ...)
 end
 
 -- Is a transaction in the way of a statement?
-local function is_in_the_way(conn, level)
-  return level.read_only or not conn.state.surely_open
-    or level.scoped and level.owner ~= loops.running()
+local function is_in_the_way(level)
+  return level.read_only or level.scoped and level.owner ~= loops.running()
 end
 
 -- Has a call nothing to do but to send its statement and to read the answer?
 local function is_simple(conn, known, shape)
   local level = conn.level
   return known.simple and conn.reading == conn.settings and not (conn.closed or conn.live
-    or conn.working or conn.cache.owes or level and is_in_the_way(conn, level)
-    or shape.read and known.yields_rows == false)
+    or conn.working or conn.cache.owes or shape.read and known.yields_rows == false
+    or level and (not conn.state.surely_open or is_in_the_way(level)))
 end
 
 --- A whole call: most are simple.
@@ -201,18 +200,4 @@ function helpers.run(conn, known, id, shape, ...)
   if err then return helpers.failed(conn, err) end
   return answer
 end
-local run = helpers.run
-
-local shapes = result.shapes
-
---- See Connection:execute.
-function helpers.execute(conn, known, id, ...)
-  return run(conn, known, id, known.yields_rows and shapes.count or shapes.execute, ...)
-end
-
---- See Connection:fetchall.
-function helpers.fetchall(conn, known, id, ...)
-  return run(conn, known, id, shapes.fetchall, ...)
-end
-
 return helpers

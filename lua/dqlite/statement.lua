@@ -19,6 +19,8 @@ local rows = require "dqlite.rows"
 
 local statement = {}
 
+local run, shapes = helpers.run, result.shapes
+
 local Statement = {}
 Statement.__index = Statement
 Statement.__name = "dqlite.statement"
@@ -146,12 +148,13 @@ end
 -- @treturn dqlite.error|nil the error
 
 function Statement:execute(...)
-  check_open(self)
-  return helpers.execute(self.conn, self.known, self.id, ...)
+  local id, known = self.id, self.known
+  if not id then check_open(self) end
+  return run(self.conn, known, id, known.yields_rows and shapes.count or shapes.execute, ...)
 end
 
 for _, name in ipairs { "fetch", "fetchall", "fetchone", "fetchval", "fetchcol", "query" } do
-  local run, shape = helpers.run, result.shapes[name]
+  local shape = shapes[name]
   Statement[name] = function(self, ...)
     local id = self.id
     if not id then check_open(self) end
