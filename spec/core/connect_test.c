@@ -29,15 +29,27 @@ static int option_of(int fd, int level, int option)
   return value;
 }
 
-static void check_options(const struct dqc_sock *sock, int tcp, int mode)
+static void check_mode(const struct dqc_sock *sock, int tcp, int mode)
 {
   CHECK_EQ(sock->tcp, tcp);
   CHECK(fcntl(sock->fd, F_GETFD) & FD_CLOEXEC);
   CHECK_EQ(fcntl(sock->fd, F_GETFL) & O_NONBLOCK, mode);
-  if (!tcp) return;
-  CHECK_EQ(option_of(sock->fd, IPPROTO_TCP, TCP_NODELAY), 1);
-  CHECK_EQ(option_of(sock->fd, SOL_SOCKET, SO_KEEPALIVE), 1);
-  CHECK(option_of(sock->fd, IPPROTO_TCP, TCP_USER_TIMEOUT) > 0);
+}
+
+static void check_options(const struct dqc_sock *sock, int set)
+{
+  CHECK_EQ(option_of(sock->fd, IPPROTO_TCP, TCP_NODELAY), set);
+  CHECK_EQ(option_of(sock->fd, SOL_SOCKET, SO_KEEPALIVE), set);
+  CHECK_EQ(option_of(sock->fd, IPPROTO_TCP, TCP_USER_TIMEOUT) > 0, set);
+}
+
+/* They are set before the second send. */
+static void check_tuned(struct dqc_sock *sock)
+{
+  size_t n;
+  check_options(sock, 0);
+  CHECK_EQ(dqc_sock_send(sock, bytes_of("again"), &n), DQC_DONE);
+  check_options(sock, 1);
 }
 
 static void check_talk(struct dqc_sock *sock, struct peer *peer)
@@ -66,13 +78,15 @@ static void test_address(const char *address, int tcp)
   struct dqc_sock sock;
   struct peer peer;
   peer_pair(&peer, &sock, address);
-  check_options(&sock, tcp, O_NONBLOCK);
+  check_mode(&sock, tcp, O_NONBLOCK);
   check_talk(&sock, &peer);
+  if (tcp) check_tuned(&sock);
   peer_unpair(&peer, &sock);
   CHECK_EQ(sock.fd, -1);
   peer_pair_blocking(&peer, &sock, address);
-  check_options(&sock, tcp, 0);
+  check_mode(&sock, tcp, 0);
   check_talk(&sock, &peer);
+  if (tcp) check_tuned(&sock);
   peer_unpair(&peer, &sock);
 }
 
@@ -93,6 +107,7 @@ static void test_patience(void)
   CHECK_EQ(dqc_sock_connect(&late, &peer.addr, 50), DQC_WANT_WRITE);
   CHECK(peer_now() - start >= 49);
   CHECK(peer_now() - start < 2000);
+  CHECK_EQ(dqc_sock_connect(&late, &peer.addr, 0), DQC_WANT_WRITE);
   dqc_sock_close(&taken[0]);
   dqc_sock_close(&taken[1]);
   dqc_sock_close(&late);

@@ -27,7 +27,8 @@
 #define SOCK_NONBLOCK 0
 #endif
 
-/* Keepalive: a peer that is gone is noticed after a minute at most. */
+/* Keepalive: a peer that is gone is noticed after a minute at most, once the
+ * connection was used. */
 #define KEEP_IDLE 30 /* seconds before the first probe */
 #define KEEP_INTERVAL 10 /* seconds between probes */
 #define KEEP_COUNT 3 /* of them, where there is no such limit in time: */
@@ -61,8 +62,16 @@ static void set_option(int fd, int level, int option, int value)
   (void)setsockopt(fd, level, option, &value, sizeof value);
 }
 
-static void set_tcp_options(int fd)
+/* Before the second send: what is sent first leaves at once in any case, and a
+ * connection that is opened only to find out who leads, or to be closed again,
+ * is spared five system calls. Until then nothing is on its way but the answer
+ * to the opening, which has a deadline. */
+static void tune(struct dqc_sock *sock)
 {
+  int fd = sock->fd;
+  if (!sock->greeted || sock->tuned) return;
+  sock->tuned = 1;
+  if (!sock->tcp) return;
   set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
   set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
 #ifdef TCP_KEEPIDLE
@@ -99,13 +108,24 @@ static int open_socket(struct dqc_sock *sock, int family, int patience)
   return DQC_DONE;
 }
 
+/* On one machine it is over by now: the same call again says how, and spares
+ * a wait and a question. Else errno is as it was. */
+static int look_again(int fd, const struct sockaddr *to, socklen_t len)
+{
+  if (connect(fd, to, len) == 0 || errno == EISCONN) return 1;
+  if (errno == EALREADY) errno = EINPROGRESS;
+  return 0;
+}
+
 static int begin_connect(struct dqc_sock *sock, const struct sockaddr *to,
                          socklen_t len, int patience)
 {
   int rc = open_socket(sock, to->sa_family, patience);
   if (rc) return rc;
-  if (sock->tcp) set_tcp_options(sock->fd);
   if (connect(sock->fd, to, len) == 0) return DQC_DONE;
+  if (errno == EINPROGRESS && !patience && look_again(sock->fd, to, len)) {
+    return DQC_DONE;
+  }
   if (errno == EINPROGRESS || errno == EINTR) return DQC_WANT_WRITE;
   int cause = errno;
   dqc_sock_close(sock);
@@ -242,12 +262,14 @@ int dqc_sock_recv_wait(struct dqc_sock *sock, uint8_t *room, size_t size,
 
 int dqc_sock_send(struct dqc_sock *sock, struct dqc_bytes bytes, size_t *n)
 {
+  tune(sock);
   ssize_t sent =
       send(sock->fd, bytes.ptr, bytes.len, MSG_NOSIGNAL | MSG_DONTWAIT);
   *n = 0;
   if (sent >= 0) {
     *n = (size_t)sent;
     sock->received = 0;
+    sock->greeted = 1;
     return DQC_DONE;
   }
   if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) {

@@ -13,6 +13,8 @@ struct dqc_sock {
   int fd; /* -1: closed */
   uint8_t tcp;
   uint8_t received; /* something was received since the last send */
+  uint8_t greeted; /* something was sent */
+  uint8_t tuned; /* its options are set */
   unsigned forks; /* of dqc_fork_count: the process that it belongs to */
   int patience; /* ms that a blocking receive waits, 0: not set (yet) */
 };
