@@ -158,6 +158,16 @@ function Cluster:presumed_leader()
   return self.leader_name or self.lone or nil
 end
 
+--- The node to ask where there is none beside it, as far as is known, and nobody asks it
+-- for all: that is no work for a search.
+-- @treturn string|nil its name
+-- @local
+function Cluster:only_node()
+  local lone, leader, members = self.lone, self.leader_name, self.members
+  if not lone or self.search or leader and leader ~= lone then return nil end
+  return (not members or #members == 1) and lone or nil
+end
+
 --- A node that is no leader names another one: it is asked first.
 -- @tparam string name
 -- @local
@@ -194,8 +204,9 @@ end
 --- Binds it to a loop at its first use: its searches wait there. Raises on another
 -- one, and where nobody can wait.
 -- @tparam table settings
+-- @tparam[opt] table loop that they say, where that is known
 -- @local
-function Cluster:bind(settings)
+function Cluster:bind(settings, loop)
   local is_nginx = not self.loop and loops.is_nginx(settings.loop)
   if is_nginx then self.process = process.current() end -- it may be made before the workers
   process.check(self.process, "the cluster", "make one in this process, after the fork")
@@ -203,7 +214,7 @@ function Cluster:bind(settings)
   if settings.direct then
     errors.misuse("the option 'direct' is for one node: dqlite.connect(address, { direct = true })")
   end
-  local loop = loops.select(settings.loop)
+  loop = loop or loops.select(settings.loop)
   if self.loop and self.loop ~= loop then
     errors.misuse("the cluster is used with another loop already: make one for each")
   end
@@ -232,8 +243,8 @@ function Cluster:save()
   _, self.refresh_error = stores.write(self.store, self.members)
 end
 
-local function connect(self, settings)
-  self:bind(settings)
+local function connect(self, settings, loop)
+  self:bind(settings, loop)
   local began = self.loop.now()
   local link, err = self:reach(settings, true, began + settings.timeout)
   if not link then return nil, err end
@@ -292,23 +303,28 @@ local function known_clusters(loop)
   return shared[loop]
 end
 
-local function shared_cluster(where, settings)
+-- What tells it from others. One address alone, which has no line break, is as it is.
+local function key_of(where, settings)
+  if type(where) == "string" and not settings.tls and not settings.shared_dict then return where end
   local key = wheres.key(where)
-  if not key or settings.dial or settings.translate or settings.redirect
-    or settings.on_event then
-    return new(where, settings)
-  end
+  if not key then return nil end
   if settings.shared_dict then key = ("%s\nin %s"):format(key, settings.shared_dict) end
+  return key .. "\n" .. tls.identity(settings)
+end
+
+-- Also answers its loop.
+local function shared_cluster(where, settings)
   local loop = loops.select(settings.loop)
-  if settings.shared_dict then key = key .. "\n" .. settings.shared_dict end
-  key = key .. "\n" .. tls.identity(settings)
+  local is_own = settings.dial or settings.translate or settings.redirect or settings.on_event
+  local key = not is_own and key_of(where, settings)
+  if not key then return new(where, settings), loop end
   local known = known_clusters(loop)
   local cluster = known[key]
   if not cluster or process.is_inherited(cluster.process) then
     cluster = new(where, settings)
     known[key] = cluster
   end
-  return cluster
+  return cluster, loop
 end
 
 local function connect_direct(address, settings)
@@ -328,7 +344,8 @@ function clusters.connect(where, opts)
   if settings.direct then return connect_direct(where, settings) end
   local wrong = wheres.problem(where)
   if wrong then return nil, wrong end
-  return connect(shared_cluster(where, settings), settings)
+  local cluster, loop = shared_cluster(where, settings)
+  return connect(cluster, settings, loop)
 end
 
 --- Makes a pool (see dqlite.create_pool).
@@ -339,7 +356,7 @@ function clusters.create_pool(where, opts)
   local settings = for_workers(options.cluster(for_connections))
   local wrong = wheres.problem(where)
   if wrong then return nil, wrong end
-  return pools.new(shared_cluster(where, settings), settings, own)
+  return pools.new((shared_cluster(where, settings)), settings, own)
 end
 
 -- ---- administration ----

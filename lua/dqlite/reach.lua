@@ -10,6 +10,7 @@ local guarded = require "dqlite.guarded"
 local keepalive = require "dqlite.keepalive"
 local links = require "dqlite.link"
 local loops = require "dqlite.loops"
+local nodes = require "dqlite.search_node"
 local open = require "dqlite.open"
 local routes = require "dqlite.routes"
 local searches = require "dqlite.search"
@@ -31,7 +32,7 @@ end
 -- The watch minds this link already while it is opened: who dials a leader that hangs
 -- waits for nothing else.
 local function new_link(cluster, name, address, settings, limits)
-  if not cluster.loop.detach then return links.new(address, settings, name) end
+  if not cluster.loop.detach then return links.new(address, settings, name, nil, cluster.loop) end
   local link = limits and keepalive.take_spare(limits, address, name)
   if not link then
     local made, err = links.new(address, settings, name, true)
@@ -83,13 +84,22 @@ local function again(cluster, leader, deadline)
   return true
 end
 
--- Whom to dial without a search, where that brings no socket.
-local function presumed_leader(cluster)
-  if not cluster.loop.detach then return nil end
-  return cluster:presumed_leader()
+-- Dials the only node: a search would do the same, in a coroutine. What that has answered
+-- it begins with, where there is a leader to be looked for.
+local function dial_only(cluster, name, settings, deadline)
+  local link, err, leader = dial(cluster, name, settings, true, deadline)
+  if link then
+    cluster:found(name)
+    return link
+  end
+  cluster:forget(name)
+  if not nodes.RETRIED[err.kind] then return nil, err end
+  local hint = err.kind == "no_leader" and "" or leader
+  current_search(cluster, settings, true):told(name, err, hint)
 end
 
--- Dials whom the cluster takes for the leader; it may name another one.
+-- Dials whom the cluster takes for the leader, where a search brings no socket; it may
+-- name another one.
 local function dial_presumed(cluster, name, settings, opens, deadline, limits)
   local link, err, leader = dial(cluster, name, settings, opens, deadline, limits)
   if link then
@@ -103,6 +113,31 @@ local function dial_presumed(cluster, name, settings, opens, deadline, limits)
   return nil
 end
 
+-- A link without a search; or nil and an error that a search would not mend; or nothing.
+local function dial_known(cluster, settings, opens, deadline, limits)
+  if cluster.loop.detach then
+    local presumed = cluster:presumed_leader()
+    if presumed then
+      return dial_presumed(cluster, presumed, settings, opens, deadline, limits)
+    end
+  elseif opens then
+    local only = cluster:only_node()
+    if only then return dial_only(cluster, only, settings, deadline) end
+  end
+end
+
+local function search(cluster, settings, opens, deadline, limits)
+  local searched = opens and not cluster.loop.detach -- may the search open it?
+  while true do
+    local link, leader, err =
+      current_search(cluster, settings, searched):join(deadline, settings, searched)
+    if not link and not leader then return nil, err end
+    if not link then link, err = dial(cluster, leader, settings, opens, deadline, limits) end
+    if link then return link end
+    if FINAL[err.kind] or not again(cluster, leader, deadline) then return nil, err end
+  end
+end
+
 --- Reaches the leader.
 -- @tparam table cluster of dqlite.cluster, bound to its loop
 -- @tparam table settings from dqlite.options
@@ -112,21 +147,12 @@ end
 -- @treturn table|nil a link
 -- @treturn table|nil the error
 function reach.link(cluster, settings, opens, deadline, limits)
-  local link, leader, err
   local refused = opens and open.refusal(settings)
   if refused then return nil, refused end
-  local presumed = presumed_leader(cluster)
-  if presumed then
-    link, err = dial_presumed(cluster, presumed, settings, opens, deadline, limits)
-    if link or err then return link, err end
+  local link, err = dial_known(cluster, settings, opens, deadline, limits)
+  if not (link or err) then
+    link, err = search(cluster, settings, opens, deadline, limits)
   end
-  local searched = opens and not cluster.loop.detach -- may the search open it?
-  repeat
-    link, leader, err =
-      current_search(cluster, settings, searched):join(deadline, settings, searched)
-    if not link and not leader then return nil, err end
-    if not link then link, err = dial(cluster, leader, settings, opens, deadline, limits) end
-  until link or FINAL[err.kind] or not again(cluster, leader, deadline)
   if not link then return nil, err end
   link.watch = cluster.watch
   cluster:save()

@@ -49,6 +49,7 @@ function searches.new(cluster, loop, settings, opens)
     by_name = {},
     by_address = {}, -- that is dialled
     lone = false, -- there is one node to ask, and nobody else is to be looked for
+    asked = nil, -- what a node has answered before it began
     refusal = nil, -- the error of the last address that the policy refused
     in_flight = 0, -- probes
     next_start = 0, -- when the next probe may begin
@@ -279,8 +280,25 @@ local function rest(self, now)
   self.news:wait(wake)
 end
 
+--- Somebody has asked a node already, and found no leader. A search that goes on need not
+-- know.
+-- @tparam string name of the node
+-- @tparam table err what came of it
+-- @tparam string|nil hint the leader as the node names it; "": it knows none
+function Search:told(name, err, hint)
+  if not self.running then self.asked = { name = name, err = err, hint = hint } end
+end
+
+local function note_asked(self, asked)
+  local node = self:add(asked.name)
+  node:begin(self.loop.now())
+  node.busy = false
+  note(self, node, asked.err, asked.hint)
+end
+
 local function search(self)
   local unread = self.cluster:begin(self)
+  if self.asked and not self.over then note_asked(self, self.asked) end
   if self.over then return end
   if #self.nodes == 0 then return fail(self, unread or outcome.no_nodes()) end
   local refused = nodes.all_refused(self.nodes)
