@@ -84,8 +84,8 @@ end
 -- unless it would have to take it from a call that is under way.
 local function quit_here(self, limit)
   local stream = self.stream or self.abandoned
-  local free = not self.owner and not self.broken and loops.can_wait(self.loop)
-  if stream and self.yields_rows and free then
+  local free = stream and self.yields_rows and not self.owner and not self.broken
+  if free and loops.can_wait(self.loop) then
     self:enter()
     local drained = self:drain(limit)
     if not drained and limit and self.loop.now() >= limit then return self:leave() end

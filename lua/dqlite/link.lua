@@ -9,6 +9,7 @@ local errors = require "dqlite.error"
 local finalizer = require "dqlite.finalizer"
 local leftovers = require "dqlite.leftovers"
 local loops = require "dqlite.loops"
+local member = require "dqlite.member"
 local process = require "dqlite.process"
 local tls = require "dqlite.tls"
 
@@ -26,12 +27,6 @@ local IDLE = 0.005
 
 -- Seconds for what is there already, on a machine that is busy.
 local PROMPT = 0.25
-
-local function address_problem(address)
-  local kind, reason, port = core.parse_address(address)
-  if not kind then return reason end
-  if port == 0 then return "the port is 0" end
-end
 
 local function new(address, name, settings, loop, security, may_be_kept)
   return setmetatable({
@@ -75,23 +70,27 @@ end
 -- @tparam table settings from dqlite.options
 -- @tparam[opt] string name that the cluster knows the node by, where it is another
 -- @tparam[opt] boolean may_be_kept by nginx is its socket: the session is open then
+-- @tparam[opt] table checked the loop, where that was chosen for these settings before, and
+-- whether it can wait here
 -- @treturn table|nil the link
 -- @treturn table|nil an error of kind "value" for a malformed address, or one without a
 -- name to verify
-function links.new(address, settings, name, may_be_kept)
+function links.new(address, settings, name, may_be_kept, checked)
   if type(address) ~= "string" then
     errors.misuse("an address is a string, not a " .. type(address))
   end
-  local wrong = address_problem(address)
-  if wrong then
+  local valid, wrong = member.address(address)
+  if not valid then
     return nil, errors.new {
       kind = "value",
       message = ("'%s': %s"):format(errors.visible(address), wrong),
     }
   end
-  local loop = loops.select(settings.loop)
-  loops.check_wait(loop)
-  tls.check_loop(settings, loop)
+  local loop = checked or loops.select(settings.loop)
+  if not checked then
+    loops.check_wait(loop)
+    tls.check_loop(settings, loop)
+  end
   name = name or address
   local security, unnamed = tls.towards(settings, address, name)
   if unnamed then return nil, errors.new { kind = "value", message = unnamed } end

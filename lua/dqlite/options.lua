@@ -236,12 +236,46 @@ local function with_policy(settings)
   return settings
 end
 
+-- ---- the same again ----
+
+-- Most programs connect with the same few options each time: the last that were given, and
+-- what came of them, which nobody changes. Not those with tables and functions, which
+-- should not be kept alive here; nor what depends on more than the options (array_mt).
+local recent = { given = {}, count = 0, settings = nil }
+
+local PLAIN = { string = true, number = true, boolean = true }
+
+local function is_recent(given)
+  local last, count = recent.given, 0
+  for name, value in pairs(given) do
+    if last[name] ~= value then return false end
+    count = count + 1
+  end
+  return count == recent.count and recent.settings ~= nil
+end
+
+local function remember(given, settings)
+  local copied, count = {}, 0
+  for name, value in pairs(given) do
+    if not PLAIN[type(value)] then return end
+    copied[name] = value
+    count = count + 1
+  end
+  if not in_nginx then recent = { given = copied, count = count, settings = settings } end
+end
+
+local NONE = {}
+
 --- The settings of a cluster. Raises as `connect`.
 -- @tparam[opt] table given options of a connection, and `refresh`
--- @treturn table all settings, defaults included
+-- @treturn table all settings, defaults included; not to be changed
 function options.cluster(given)
-  check(given or {}, CLUSTER)
-  return with_policy(tls.settle(from_defaults(given or {})))
+  given = given or NONE
+  if type(given) == "table" and is_recent(given) then return recent.settings end
+  check(given, CLUSTER)
+  local settings = with_policy(tls.settle(from_defaults(given)))
+  remember(given, settings)
+  return settings
 end
 
 --- The settings of a connection that a cluster makes.

@@ -9,8 +9,6 @@ local policy = require "dqlite.policy"
 
 local routes = {}
 
-local accepted -- the last name that was found to be an address
-
 local function translated(settings, name)
   if not settings.translate then return name end
   local ok, address = pcall(settings.translate, name)
@@ -35,7 +33,6 @@ end
 -- @treturn string|nil the address
 -- @treturn table|nil the error: "value", or "policy" when the policy refuses
 function routes.find(settings, name)
-  if name == accepted and not settings.translate and not settings.redirect then return name end
   local address, problem = translated(settings, name)
   if not address then return nil, refused(name, problem) end
   local valid, reason = member.address(address)
@@ -44,7 +41,6 @@ function routes.find(settings, name)
     local allowed, err = policy.ask(settings.redirect, address)
     if not allowed then return nil, err end
   end
-  accepted = address
   return address
 end
 

@@ -18,23 +18,28 @@ local function is_store(where)
   return (kind == "table" or kind == "userdata") and type(where.get) == "function"
 end
 
+local function problem_of(address)
+  local valid, reason = member.address(address)
+  if valid then return nil end
+  return errors.new {
+    kind = "value",
+    message = ("'%s': %s"):format(errors.visible(tostring(address)), reason),
+  }
+end
+
 --- Looks at what is given; raises what is none of these.
 -- @param where
 -- @treturn table|nil an error of kind "value" for a malformed address
 function wheres.problem(where)
+  if type(where) == "string" then return problem_of(where) end
   local list = list_of(where)
   if not list and not is_store(where) then
     errors.misuse("where to connect to is an address, a list of addresses, a store or a cluster,"
       .. " not a " .. type(where))
   end
   for _, address in ipairs(list or {}) do
-    local _, reason = member.address(address)
-    if reason then
-      return errors.new {
-        kind = "value",
-        message = ("'%s': %s"):format(errors.visible(tostring(address)), reason),
-      }
-    end
+    local wrong = problem_of(address)
+    if wrong then return wrong end
   end
 end
 
