@@ -161,6 +161,7 @@ build = {
         "src/lua/list.c",
         "src/lua/number.c",
         "src/lua/numbering.c",
+        "src/lua/opening.c",
         "src/lua/params.c",
         "src/lua/reply.c",
         "src/lua/request.c",

@@ -48,17 +48,42 @@ function ask.request(link, name, fields, deadline, about)
   return ask.message(link, deadline, about)
 end
 
---- Whom the answer to LEADER names. An address with id 0 is malformed; an id
--- without an address is a node that knows no leader (hazards.md, Leaders).
+-- An address with id 0 is malformed; an id without an address is a node that knows no
+-- leader (hazards.md, Leaders).
+local function leader_of(link, address, has_id)
+  if address == "" or has_id then return address end
+  return nil, link:fail("protocol", "a leader without an id")
+end
+
+--- Whom the answer to LEADER names.
 -- @tparam table link
 -- @tparam table server the message
 -- @treturn string|nil the leader's address, "" for none known
 -- @treturn table|nil the error
 function ask.named(link, server)
-  if server.address ~= "" and server.id == "0" then
-    return nil, link:fail("protocol", "a leader without an id")
-  end
-  return server.address
+  return leader_of(link, server.address, server.id ~= "0")
+end
+
+--- Waits for the answer to LEADER.
+-- @tparam table link
+-- @tparam number deadline of the loop's now()
+-- @return as ask.named
+function ask.leader(link, deadline)
+  local answered, err = ask.reply(link, deadline)
+  if not answered then return nil, err end
+  return leader_of(link, link.core:leader())
+end
+
+--- Waits for the answer to OPEN.
+-- @tparam table link
+-- @tparam number deadline of the loop's now()
+-- @treturn true|nil
+-- @treturn table|nil the error
+function ask.database(link, deadline)
+  local answered, err = ask.reply(link, deadline)
+  if not answered then return nil, err end
+  if link.core:database() == 0 then return true end
+  return nil, link:fail("protocol", "a database with another number than 0")
 end
 
 return ask

@@ -63,10 +63,8 @@ function Asker:ask(deadline, wants_members)
     if not dialled then return nil, failed end
   end
   queue(self, wants_members)
-  local server, err = ask.message(self.link, deadline)
-  if not server then return nil, err end
-  local leader, wrong = ask.named(self.link, server)
-  if not leader then return nil, wrong end
+  local leader, err = ask.leader(self.link, deadline)
+  if not leader then return nil, err end
   local is_self = leader ~= "" and routes.is_self(self.link, self.settings, leader)
   self.link.leader_name = is_self and leader or nil
   if wants_members then

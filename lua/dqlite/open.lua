@@ -30,11 +30,9 @@ function open.refusal(settings)
 end
 
 local function queue_opening(link, settings, wants_members)
-  ask.send(link, "LEADER", {})
-  ask.send(link, "CLIENT", {})
-  local sent, err = ask.send(link, "OPEN", { database = settings.database })
-  if sent and wants_members then ask.send(link, "CLUSTER", { format = 1 }) end
-  return sent, err
+  local queued, _, reason = link.core:open(settings.database, wants_members)
+  if queued then return true end
+  return nil, errors.new { kind = "value", message = errors.visible(reason) }
 end
 
 local function no_leader(link)
@@ -60,9 +58,7 @@ local function other_leader(link, leader)
 end
 
 -- What the answer to LEADER means for us.
-local function check_leader(link, server, settings)
-  local leader, err = ask.named(link, server)
-  if not leader then return nil, err end
+local function check_leader(link, leader, settings)
   if leader == "" then return nil, no_leader(link) end
   if settings.direct or routes.is_self(link, settings, leader) then
     link.leader_name = leader
@@ -71,16 +67,8 @@ local function check_leader(link, server, settings)
   return nil, other_leader(link, leader), leader
 end
 
--- The answers to CLIENT, OPEN and CLUSTER, of which the last one can be done without.
-local function read_opened(link, deadline, wants_members)
-  local welcome, refused = ask.reply(link, deadline)
-  if not welcome then return nil, refused end
-  local db, failed = ask.message(link, deadline)
-  if not db then return nil, failed end
-  if db.db ~= 0 then
-    return nil, link:fail("protocol", "a database with another number than 0")
-  end
-  if not wants_members then return true end
+-- The answer to CLUSTER can be done without.
+local function read_members(link, deadline)
   local cluster, err = ask.message(link, deadline)
   if not cluster and err.fatal then return nil, err end
   link.members = cluster and calls.members(cluster.servers)
@@ -96,11 +84,13 @@ local function resume(link, settings, dialled)
 end
 
 local function read_opening(link, settings, dialled, deadline, wants_members)
-  local server, err = ask.message(link, dialled)
-  if not server then return nil, err end
-  local ok, wrong, leader = check_leader(link, server, settings)
-  if not ok then return nil, wrong, leader end
-  return read_opened(link, deadline, wants_members)
+  local leader, err = ask.leader(link, dialled)
+  if not leader then return nil, err end
+  local ok, wrong, other = check_leader(link, leader, settings)
+  if ok then ok, wrong = ask.reply(link, deadline) end -- to CLIENT
+  if ok then ok, wrong = ask.database(link, deadline) end
+  if ok and wants_members then ok, wrong = read_members(link, deadline) end
+  return ok, wrong, other
 end
 
 --- Dials and opens the database, if the node leads; else the link is closed.

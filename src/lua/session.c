@@ -226,6 +226,7 @@ void dql_register_session(lua_State *L)
       {"close", session_close},     {NULL, NULL}};
   dql_newclass(L, CLASS, metamethods, methods);
   lua_getfield(L, -1, "__index");
+  dql_setfuncs(L, dql_opening_methods);
   dql_setfuncs(L, dql_request_methods);
   dql_setfuncs(L, dql_reply_methods);
   lua_setfield(L, -3, "session_methods");

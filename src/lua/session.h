@@ -1,5 +1,6 @@
 /* One session in Lua: core/session.h with its current reply. session.c owns
- * it; request.c writes requests, reply.c reads the current reply. */
+ * it; request.c writes requests, reply.c reads the current reply, opening.c does
+ * both for what opens a session. */
 #ifndef DQL_SESSION_H
 #define DQL_SESSION_H
 
@@ -46,6 +47,7 @@ int dql_push_failure(lua_State *L, int status, const char *reason);
 int dql_push_ended(lua_State *L, const struct dql_session *session);
 
 /* Methods, ended by one without a name. */
+extern const luaL_Reg dql_opening_methods[];
 extern const luaL_Reg dql_request_methods[];
 extern const luaL_Reg dql_reply_methods[];
 
