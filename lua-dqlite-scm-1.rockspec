@@ -46,6 +46,7 @@ build = {
     ["dqlite.host"] = "lua/dqlite/host.lua",
     ["dqlite.ip"] = "lua/dqlite/ip.lua",
     ["dqlite.keepalive"] = "lua/dqlite/keepalive.lua",
+    ["dqlite.later"] = "lua/dqlite/later.lua",
     ["dqlite.leaders"] = "lua/dqlite/leaders.lua",
     ["dqlite.leftovers"] = "lua/dqlite/leftovers.lua",
     ["dqlite.link"] = "lua/dqlite/link.lua",

@@ -9,12 +9,10 @@
 -- `cluster.refresh_error` is the error of the last time that the store was written (`refresh`).
 -- @classmod dqlite.cluster
 
-local admin = require "dqlite.admin"
 local connection = require "dqlite.connection"
-local dropping = require "dqlite.dropping"
 local errors = require "dqlite.error"
 local events = require "dqlite.events"
-local health = require "dqlite.health"
+local later = require "dqlite.later"
 local leaders = require "dqlite.leaders"
 local loops = require "dqlite.loops"
 local member = require "dqlite.member"
@@ -25,10 +23,14 @@ local reach = require "dqlite.reach"
 local tls = require "dqlite.tls"
 local read_store = require "dqlite.store_reading"
 local outcome = require "dqlite.search_outcome"
-local pools = require "dqlite.pool"
 local stores = require "dqlite.store"
 local watches = require "dqlite.watch"
 local wheres = require "dqlite.where"
+
+local admin = later.require "dqlite.admin"
+local dropping = later.require "dqlite.dropping"
+local health = later.require "dqlite.health"
+local pools = later.require "dqlite.pool"
 
 local clusters = {}
 
@@ -426,10 +428,11 @@ end
 -- @treturn true|nil
 -- @treturn dqlite.error|nil the error
 
-for name, call in pairs(admin) do
+for _, name in ipairs { "leader", "nodes", "node", "describe", "dump", "add", "assign", "remove",
+  "transfer", "set_weight" } do
   Cluster[name] = function(self, ...)
     self:bind(self.settings)
-    return call(self, ...)
+    return admin[name](self, ...)
   end
 end
 

@@ -16,18 +16,20 @@ local errors = require "dqlite.error"
 local exchange = require "dqlite.exchange"
 local features = require "dqlite.features"
 local helpers = require "dqlite.helpers"
-local keepalive = require "dqlite.keepalive"
+local later = require "dqlite.later"
 local loops = require "dqlite.loops"
-local many = require "dqlite.many"
-local pipeline = require "dqlite.pipeline"
 local polling = require "dqlite.polling"
 local result = require "dqlite.result"
 local rows = require "dqlite.rows"
-local script = require "dqlite.script"
 local sql = require "dqlite.sql"
 local states = require "dqlite.state"
-local statement = require "dqlite.statement"
-local transaction = require "dqlite.transaction"
+
+local keepalive = later.require "dqlite.keepalive" -- nginx' alone
+local many = later.require "dqlite.many"
+local pipeline = later.require "dqlite.pipeline"
+local script = later.require "dqlite.script"
+local statement = later.require "dqlite.statement"
+local transaction = later.require "dqlite.transaction"
 
 local Connection = {}
 Connection.__index = Connection
@@ -76,6 +78,11 @@ local function new(link, settings, observer, cache, prepare_schema, found)
   }, Connection)
 end
 
+-- What its server can do, as far as it was asked.
+local function features_of(link)
+  return link.keeping and keepalive.features(link) or {}
+end
+
 --- A connection over a link whose database is open.
 -- @tparam table link from dqlite.open
 -- @tparam table settings from dqlite.options
@@ -85,7 +92,7 @@ end
 function connection.new(link, settings, observer)
   link.observer = observer
   local size = settings.statement_cache or link.keeping and 0 or STATEMENT_CACHE
-  return new(link, settings, observer, caches.new(size), 1, keepalive.features(link))
+  return new(link, settings, observer, caches.new(size), 1, features_of(link))
 end
 
 --- The same connection as another object, for the next one who gets it from a pool.
@@ -101,7 +108,7 @@ end
 -- @treturn table
 -- @local
 function connection.revive(conn)
-  conn.closed, conn.found = false, keepalive.features(conn.link)
+  conn.closed, conn.found = false, features_of(conn.link)
   return conn
 end
 

@@ -10,7 +10,6 @@ local errors = require "dqlite.error"
 local exchange = require "dqlite.exchange"
 local loops = require "dqlite.loops"
 local options = require "dqlite.options"
-local result = require "dqlite.result"
 
 local helpers = {}
 

@@ -14,13 +14,11 @@ local native = require "dqlite.native"
 native.load "dqlite.core" -- before the others ask for it
 
 local clusters = require "dqlite.cluster"
-local policy = require "dqlite.policy"
+local later = require "dqlite.later"
 local retry = require "dqlite.retry"
-local session = require "dqlite.session"
 local store = require "dqlite.store"
 local tasks = require "dqlite.task"
 local values = require "dqlite.values"
-local wire = require "dqlite.wire"
 
 local dqlite = {
   _VERSION = native.VERSION,
@@ -30,10 +28,7 @@ local dqlite = {
   int64 = values.int64,
   list = values.list,
   quote_name = values.quote_name,
-  policy = policy,
-  session = session,
   store = store,
-  wire = wire,
 }
 
 --- Connecting
@@ -241,10 +236,20 @@ dqlite.sleep = tasks.sleep
 -- @tfield[opt] string message about a connection that was collected in use
 
 -- What few programs need. The C part of the node is a rock of its own.
-local LATER = { host = "dqlite.host", node = "dqlite.node" }
+local LATER = {
+  host = "dqlite.host",
+  node = "dqlite.node",
+  policy = "dqlite.policy",
+  session = "dqlite.session",
+  wire = "dqlite.wire",
+}
+
+for _, name in ipairs(later.AT_ONCE and { "policy", "session", "wire" } or {}) do
+  dqlite[name] = later.load(LATER[name])
+end
 
 return setmetatable(dqlite, {
   __index = function(_, name)
-    if LATER[name] then return require(LATER[name]) end
+    if LATER[name] then return later.load(LATER[name]) end
   end,
 })

@@ -126,10 +126,10 @@ function keepalive.resume(link, settings)
 end
 
 --- What the node at the other end can do, as far as it was asked.
--- @tparam table link
+-- @tparam table link that nginx keeps
 -- @treturn table
 function keepalive.features(link)
-  return link.keeping and link.keeping.node.features or {}
+  return link.keeping.node.features
 end
 
 -- ---- giving back ----

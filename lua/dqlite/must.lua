@@ -2,7 +2,9 @@
 -- been.
 -- @module dqlite.must
 
-local policy = require "dqlite.policy"
+local later = require "dqlite.later"
+
+local policy = later.require "dqlite.policy"
 
 local must = {}
 

@@ -7,10 +7,12 @@ local ask = require "dqlite.ask"
 local calls = require "dqlite.node_calls"
 local core = require "dqlite.core"
 local errors = require "dqlite.error"
-local keepalive = require "dqlite.keepalive"
+local later = require "dqlite.later"
 local links = require "dqlite.link"
 local loops = require "dqlite.loops"
 local routes = require "dqlite.routes"
+
+local keepalive = later.require "dqlite.keepalive" -- nginx' alone
 
 local open = {}
 

@@ -3,9 +3,11 @@
 
 local core = require "dqlite.core"
 local errors = require "dqlite.error"
+local later = require "dqlite.later"
 local must = require "dqlite.must"
-local policy = require "dqlite.policy"
 local tls = require "dqlite.tls"
+
+local policy = later.require "dqlite.policy"
 
 local options = {}
 

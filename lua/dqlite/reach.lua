@@ -7,13 +7,15 @@
 local askers = require "dqlite.asker"
 local errors = require "dqlite.error"
 local guarded = require "dqlite.guarded"
-local keepalive = require "dqlite.keepalive"
+local later = require "dqlite.later"
 local links = require "dqlite.link"
 local loops = require "dqlite.loops"
 local nodes = require "dqlite.search_node"
 local open = require "dqlite.open"
 local routes = require "dqlite.routes"
 local searches = require "dqlite.search"
+
+local keepalive = later.require "dqlite.keepalive" -- nginx' alone
 
 local reach = {}
 

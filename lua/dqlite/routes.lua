@@ -4,8 +4,10 @@
 
 local core = require "dqlite.core"
 local errors = require "dqlite.error"
+local later = require "dqlite.later"
 local member = require "dqlite.member"
-local policy = require "dqlite.policy"
+
+local policy = later.require "dqlite.policy"
 
 local routes = {}
 

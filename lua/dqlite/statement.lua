@@ -13,9 +13,11 @@ local errors = require "dqlite.error"
 local exchange = require "dqlite.exchange"
 local features = require "dqlite.features"
 local helpers = require "dqlite.helpers"
-local many = require "dqlite.many"
+local later = require "dqlite.later"
 local result = require "dqlite.result"
 local rows = require "dqlite.rows"
+
+local many = later.require "dqlite.many"
 
 local statement = {}
 

@@ -8,8 +8,10 @@
 
 local core = require "dqlite.core"
 local errors = require "dqlite.error"
+local later = require "dqlite.later"
 local members = require "dqlite.members"
-local yaml = require "dqlite.yaml"
+
+local yaml = later.require "dqlite.yaml"
 
 local stores = {}
 

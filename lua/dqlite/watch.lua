@@ -7,9 +7,11 @@
 
 local askers = require "dqlite.asker"
 local coroutines = require "dqlite.loop.coroutines"
-local keepalive = require "dqlite.keepalive"
+local later = require "dqlite.later"
 local loops = require "dqlite.loops"
 local routes = require "dqlite.routes"
+
+local keepalive = later.require "dqlite.keepalive" -- nginx' alone
 
 local watches = {}
 

@@ -1,0 +1,52 @@
+--- Modules that few programs use: loaded when they are first asked for something, from
+-- where the library itself was found, as they were if they had been required in its place.
+-- What is live counts two or three times in the peak memory of a program.
+--
+-- Under nginx everything is loaded at once: workers share what was there before they were
+-- forked, may not be allowed to read the files, and no request should wait for a disk.
+-- @module dqlite.later
+
+local later = {}
+
+--- Is everything loaded at once here?
+later.AT_ONCE = rawget(_G, "ngx") ~= nil
+
+local path = package.path -- a program may change it
+
+-- Lua 5.1 and LuaJIT take a module for loaded, by a light userdata, whose loading has
+-- failed: without memory, for example.
+local function forget_failed()
+  for name, module in pairs(package.loaded) do
+    if type(module) == "userdata" and name:find "^dqlite%." then package.loaded[name] = nil end
+  end
+end
+
+--- A module itself.
+-- @tparam string name
+-- @treturn table|function
+function later.load(name)
+  local now = package.path
+  package.path = path
+  local loaded, module = pcall(require, name)
+  package.path = now
+  if loaded then return module end
+  forget_failed()
+  error(tostring(module):find("not enough memory", 1, true) and "not enough memory" or module, 0)
+end
+
+--- In place of `require`, for a module that answers a table of functions, or a function.
+-- @tparam string name
+-- @return what stands for it: call it, or the functions in it
+function later.require(name)
+  if later.AT_ONCE then return require(name) end
+  return setmetatable({}, {
+    __index = function(proxy, key)
+      local value = later.load(name)[key]
+      proxy[key] = value
+      return value
+    end,
+    __call = function(_, ...) return later.load(name)(...) end,
+  })
+end
+
+return later
