@@ -1,6 +1,6 @@
 /* Tuples: parameters in both schemas and rows, their heads and their ends. */
 #include "core/status.h"
-#include "core/value.h"
+#include "core/take.h"
 #include "support/check.h"
 #include "support/guard.h"
 #include "support/make.h"

@@ -1,5 +1,5 @@
 /* Single fields, in and out, at the edges of memory and of sizes. */
-#include "core/value.h"
+#include "core/take.h"
 
 #include <math.h>
 #include <string.h>

@@ -5,7 +5,7 @@
 #include "core/frame.h"
 #include "core/rows.h"
 #include "core/schema.h"
-#include "core/value.h"
+#include "core/take.h"
 
 #pragma GCC visibility push(hidden)
 

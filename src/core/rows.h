@@ -3,7 +3,7 @@
 #ifndef DQC_ROWS_H
 #define DQC_ROWS_H
 
-#include "core/value.h"
+#include "core/take.h"
 
 #pragma GCC visibility push(hidden)
 

@@ -2,6 +2,7 @@
 
 #include "core/le.h"
 #include "core/status.h"
+#include "core/take.h"
 
 const char *dqc_type_name(uint8_t type)
 {
@@ -15,94 +16,6 @@ const char *dqc_type_name(uint8_t type)
   case DQC_ISO8601: return "ISO8601";
   case DQC_BOOLEAN: return "BOOLEAN";
   default: return NULL;
-  }
-}
-
-/* ---- single fields, in ---- */
-
-static void skip(struct dqc_bytes *input, size_t n)
-{
-  input->ptr += n;
-  input->len -= n;
-}
-
-int dqc_take_u64(struct dqc_bytes *input, uint64_t *v)
-{
-  *v = 0;
-  if (input->len < DQC_WORD) return DQC_EPROTO;
-  *v = dqc_load64(input->ptr);
-  skip(input, DQC_WORD);
-  return DQC_DONE;
-}
-
-int dqc_take_u32(struct dqc_bytes *input, uint32_t *v)
-{
-  *v = 0;
-  if (input->len < sizeof *v) return DQC_EPROTO;
-  *v = dqc_load32(input->ptr);
-  skip(input, sizeof *v);
-  return DQC_DONE;
-}
-
-/* Takes len bytes and their padding, both of which must be there. */
-static int take_padded(struct dqc_bytes *input, size_t len,
-                       struct dqc_bytes *bytes)
-{
-  if (len > input->len || dqc_padding(len) > input->len - len) {
-    return DQC_EPROTO;
-  }
-  bytes->ptr = input->ptr;
-  bytes->len = len;
-  skip(input, dqc_pad8(len));
-  return DQC_DONE;
-}
-
-int dqc_take_text(struct dqc_bytes *input, struct dqc_bytes *text)
-{
-  *text = (struct dqc_bytes){NULL, 0};
-  const uint8_t *nul = input->len ? memchr(input->ptr, 0, input->len) : NULL;
-  if (!nul) return DQC_EPROTO;
-  int rc = take_padded(input, (size_t)(nul - input->ptr) + 1, text);
-  if (rc) return rc;
-  text->len--;
-  return DQC_DONE;
-}
-
-int dqc_take_blob(struct dqc_bytes *input, struct dqc_bytes *blob)
-{
-  struct dqc_bytes rest = *input;
-  uint64_t len;
-  *blob = (struct dqc_bytes){NULL, 0};
-  if (dqc_take_u64(&rest, &len) || len > rest.len) return DQC_EPROTO;
-  int rc = take_padded(&rest, (size_t)len, blob);
-  if (rc) return rc;
-  *input = rest;
-  return DQC_DONE;
-}
-
-int dqc_take_value(struct dqc_bytes *input, uint8_t type,
-                   struct dqc_value *value)
-{
-  uint64_t word;
-  int rc;
-  memset(value, 0, sizeof *value);
-  value->type = type;
-  switch (type) {
-  case DQC_INTEGER:
-  case DQC_UNIXTIME:
-  case DQC_BOOLEAN:
-    rc = dqc_take_u64(input, &word);
-    value->as.integer = (int64_t)word;
-    return rc;
-  case DQC_FLOAT:
-    rc = dqc_take_u64(input, &word);
-    value->as.real = dqc_real_of(word);
-    return rc;
-  case DQC_NULL: return dqc_take_u64(input, &word);
-  case DQC_TEXT:
-  case DQC_ISO8601: return dqc_take_text(input, &value->as.bytes);
-  case DQC_BLOB: return dqc_take_blob(input, &value->as.bytes);
-  default: return DQC_EPROTO;
   }
 }
 
@@ -177,40 +90,11 @@ int dqc_params_begin(struct dqc_tuple *tuple, struct dqc_bytes input,
   if (input.len < width) return DQC_EPROTO;
   tuple->count = schema == 0 ? input.ptr[0] : dqc_load32(input.ptr);
   if (tuple->count > input.len - width ||
-      take_padded(&tuple->input, width + tuple->count, &head)) {
+      dqc_take_padded(&tuple->input, width + tuple->count, &head)) {
     tuple->count = 0;
     return DQC_EPROTO;
   }
   tuple->types = head.ptr + width;
-  return DQC_DONE;
-}
-
-int dqc_row_begin(struct dqc_tuple *tuple, struct dqc_bytes input,
-                  size_t columns)
-{
-  struct dqc_bytes head;
-  memset(tuple, 0, sizeof *tuple);
-  tuple->input = input;
-  int rc = take_padded(&tuple->input, columns / 2 + columns % 2, &head);
-  if (rc) return rc;
-  tuple->packed = 1;
-  tuple->count = columns;
-  tuple->types = head.ptr;
-  return DQC_DONE;
-}
-
-int dqc_tuple_next(struct dqc_tuple *tuple, struct dqc_value *value)
-{
-  size_t i = tuple->next;
-  uint8_t type;
-  if (tuple->packed) {
-    type = (tuple->types[i / 2] >> (i % 2 ? 4 : 0)) & 15;
-  } else {
-    type = tuple->types[i];
-  }
-  int rc = dqc_take_value(&tuple->input, type, value);
-  if (rc) return rc;
-  tuple->next++;
   return DQC_DONE;
 }
 

@@ -39,15 +39,6 @@ struct dqc_value {
 /* The name of a type as it is spelled in Lua, or NULL. */
 const char *dqc_type_name(uint8_t type);
 
-/* Reading: each takes its bytes off the input and answers DQC_DONE, or
- * DQC_EPROTO and leaves the input as it was. */
-int dqc_take_u64(struct dqc_bytes *input, uint64_t *v);
-int dqc_take_u32(struct dqc_bytes *input, uint32_t *v);
-int dqc_take_text(struct dqc_bytes *input, struct dqc_bytes *text);
-int dqc_take_blob(struct dqc_bytes *input, struct dqc_bytes *blob);
-int dqc_take_value(struct dqc_bytes *input, uint8_t type,
-                   struct dqc_value *value);
-
 /* Writing: DQC_DONE, DQC_ENOMEM, DQC_EVALUE for a text with a NUL in it, or
  * DQC_ETOOBIG.
  * What was appended before the error stays: the frame takes it back. */
@@ -56,24 +47,6 @@ int dqc_put_u32(struct dqc_buf *out, uint32_t v);
 int dqc_put_text(struct dqc_buf *out, struct dqc_bytes text);
 int dqc_put_blob(struct dqc_buf *out, struct dqc_bytes blob);
 int dqc_put_value(struct dqc_buf *out, const struct dqc_value *value);
-
-/* A tuple that is being read: types first, then values in the same order. */
-struct dqc_tuple {
-  const uint8_t *types;
-  size_t count, next;
-  uint8_t packed; /* two types a byte, as in rows */
-  struct dqc_bytes input;
-};
-
-/* Parameters, schema 0 (a byte of count) or 1 (32 bits). No bytes at all is
- * a tuple of none. */
-int dqc_params_begin(struct dqc_tuple *tuple, struct dqc_bytes input,
-                     uint8_t schema);
-int dqc_row_begin(struct dqc_tuple *tuple, struct dqc_bytes input,
-                  size_t columns);
-
-/* The next value: at most count times. */
-int dqc_tuple_next(struct dqc_tuple *tuple, struct dqc_value *value);
 
 /* DQC_EVALUE when schema 0 cannot count them. */
 int dqc_put_params(struct dqc_buf *out, const struct dqc_value *values,

@@ -15,7 +15,7 @@ static void push_lossless(lua_State *L, const struct dqc_value *value)
   } else if (value->type == DQC_BOOLEAN && (uint64_t)value->as.integer > 1) {
     dql_push_integer(L, value->as.integer, DQL_INT64_STRING);
   } else {
-    dql_push_value(L, value, &lossless);
+    dql_push_read(L, value, 0, &lossless); /* no NULL is left */
   }
 }
 

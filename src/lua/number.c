@@ -6,7 +6,6 @@
 #include <string.h>
 
 #define EXACT 9007199254740992.0 /* 2^53 */
-#define EXACT_IN_JSON 100000000000000 /* 10^14: cjson prints 14 digits */
 #define TWO_TO_64 18446744073709551616.0
 
 #define TYPE_CDATA 10 /* LuaJIT's own addition to lua_type */
@@ -231,10 +230,9 @@ static void push_exact(lua_State *L, int64_t integer, uint8_t policy)
 
 #endif
 
-void dql_push_integer(lua_State *L, int64_t integer, uint8_t policy)
+void dql_push_large(lua_State *L, int64_t integer, uint8_t policy)
 {
-  if (policy == DQL_INT64_STRING_ALL &&
-      (integer > EXACT_IN_JSON || integer < -EXACT_IN_JSON)) {
+  if (policy == DQL_INT64_STRING_ALL) {
     push_digits(L, integer);
   } else {
     push_exact(L, integer, policy);

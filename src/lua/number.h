@@ -31,8 +31,25 @@ enum dql_problem dql_number_of(lua_State *L, int index,
 int dql_to_signed(lua_State *L, int index, int64_t *word);
 int dql_to_unsigned(lua_State *L, int index, uint64_t *word);
 
+#define DQL_EXACT_IN_JSON 100000000000000 /* 10^14: cjson prints 14 digits */
+
+/* One beyond that. */
+void dql_push_large(lua_State *L, int64_t integer, uint8_t policy);
+
 /* An integer in Lua's best exact form, or by policy. */
-void dql_push_integer(lua_State *L, int64_t integer, uint8_t policy);
+static inline void dql_push_integer(lua_State *L, int64_t integer,
+                                    uint8_t policy)
+{
+  if (integer > DQL_EXACT_IN_JSON || integer < -DQL_EXACT_IN_JSON) {
+    dql_push_large(L, integer, policy);
+  } else {
+#if DQL_INTEGERS
+    lua_pushinteger(L, integer);
+#else
+    lua_pushnumber(L, (lua_Number)integer);
+#endif
+  }
+}
 
 /* Words without a sign. A number where that is exact, else a decimal string;
  * an id is always a decimal string. */

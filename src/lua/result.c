@@ -59,60 +59,63 @@ int dql_push_types(lua_State *L, const struct dqc_rows *rows)
   return DQC_DONE;
 }
 
+static int skip_rest(struct dqc_tuple *tuple)
+{
+  struct dqc_value value;
+  int rc = DQC_DONE;
+  while (!rc && tuple->next < tuple->count) {
+    rc = dqc_tuple_next(tuple, &value);
+  }
+  return rc;
+}
+
 int dql_count_rows(struct dqc_rows *rows, size_t *count)
 {
   struct dqc_tuple tuple;
-  struct dqc_value value;
   for (*count = 0; rows->rows.len; ++*count) {
     int rc = dqc_row_begin(&tuple, rows->rows, rows->columns);
-    while (!rc && tuple.next < tuple.count) {
-      rc = dqc_tuple_next(&tuple, &value);
-    }
+    if (!rc) rc = skip_rest(&tuple);
     if (rc) return rc;
     dqc_rows_commit(rows, &tuple);
   }
   return DQC_DONE;
 }
 
-static void push_or_null(lua_State *L, const struct dqc_value *value,
-                         const struct dql_row_form *form)
-{
-  if (dql_is_null(value, form->how)) {
-    lua_pushvalue(L, form->null);
-  } else {
-    dql_push_value(L, value, form->how);
-  }
-}
-
-static void push_row_table(lua_State *L, int columns,
-                           const struct dql_row_form *form)
-{
-  if (form->into) {
-    lua_pushvalue(L, form->into);
-  } else if (form->shape == DQL_BY_NAME) {
-    lua_createtable(L, 0, columns);
-  } else {
-    lua_createtable(L, columns, 0);
-  }
-}
-
-static int push_fields(lua_State *L, struct dqc_tuple *tuple,
-                       const struct dql_row_form *form)
+static int push_by_name(lua_State *L, struct dqc_tuple *tuple,
+                        const struct dql_row_form *form)
 {
   struct dqc_value value;
   int columns = (int)tuple->count;
-  push_row_table(L, columns, form);
+  if (form->into) {
+    lua_pushvalue(L, form->into);
+  } else {
+    lua_createtable(L, 0, columns);
+  }
   for (int i = 1; i <= columns; i++) {
     int rc = dqc_tuple_next(tuple, &value);
     if (rc) return rc;
-    if (form->shape == DQL_BY_NAME) {
-      lua_rawgeti(L, form->columns, i);
-      push_or_null(L, &value, form);
-      lua_rawset(L, -3);
-    } else {
-      push_or_null(L, &value, form);
-      lua_rawseti(L, -2, i);
-    }
+    lua_rawgeti(L, form->columns, i);
+    dql_push_read(L, &value, form->null, form->how);
+    lua_rawset(L, -3);
+  }
+  return DQC_DONE;
+}
+
+static int push_by_position(lua_State *L, struct dqc_tuple *tuple,
+                            const struct dql_row_form *form)
+{
+  struct dqc_value value;
+  int columns = (int)tuple->count;
+  if (form->into) {
+    lua_pushvalue(L, form->into);
+  } else {
+    lua_createtable(L, columns, 0);
+  }
+  for (int i = 1; i <= columns; i++) {
+    int rc = dqc_tuple_next(tuple, &value);
+    if (rc) return rc;
+    dql_push_read(L, &value, form->null, form->how);
+    lua_rawseti(L, -2, i);
   }
   return DQC_DONE;
 }
@@ -120,13 +123,21 @@ static int push_fields(lua_State *L, struct dqc_tuple *tuple,
 static int push_first(lua_State *L, struct dqc_tuple *tuple,
                       const struct dql_row_form *form)
 {
-  struct dqc_value first, value;
+  struct dqc_value first;
   int rc = dqc_tuple_next(tuple, &first);
-  while (!rc && tuple->next < tuple->count) {
-    rc = dqc_tuple_next(tuple, &value);
-  }
-  if (!rc) push_or_null(L, &first, form);
+  if (!rc) rc = skip_rest(tuple);
+  if (!rc) dql_push_read(L, &first, form->null, form->how);
   return rc;
+}
+
+static int push_shaped(lua_State *L, struct dqc_tuple *tuple,
+                       const struct dql_row_form *form)
+{
+  switch (form->shape) {
+  case DQL_BY_NAME: return push_by_name(L, tuple, form);
+  case DQL_BY_POSITION: return push_by_position(L, tuple, form);
+  default: return push_first(L, tuple, form);
+  }
 }
 
 int dql_push_row(lua_State *L, struct dqc_rows *rows,
@@ -136,8 +147,7 @@ int dql_push_row(lua_State *L, struct dqc_rows *rows,
   int top = lua_gettop(L);
   int rc = dqc_row_begin(&tuple, rows->rows, rows->columns);
   if (rc) return rc;
-  rc = form->shape == DQL_FIRST_VALUE ? push_first(L, &tuple, form)
-                                      : push_fields(L, &tuple, form);
+  rc = push_shaped(L, &tuple, form);
   if (rc) {
     lua_settop(L, top);
     return rc;

@@ -104,34 +104,6 @@ enum dql_problem dql_value_as(lua_State *L, int index, uint8_t type,
   return fine ? DQL_FINE : DQL_MISUSE;
 }
 
-/* ---- to Lua ---- */
-
-int dql_is_null(const struct dqc_value *value, const struct dql_reading *how)
-{
-  if (value->type == DQC_NULL) return 1;
-  return value->type == DQC_ISO8601 && value->as.bytes.len == 0 &&
-         !how->raw_dates;
-}
-
-void dql_push_value(lua_State *L, const struct dqc_value *value,
-                    const struct dql_reading *how)
-{
-  switch (value->type) {
-  case DQC_INTEGER:
-  case DQC_UNIXTIME: dql_push_integer(L, value->as.integer, how->int64); break;
-  case DQC_FLOAT: lua_pushnumber(L, value->as.real); break;
-  case DQC_BOOLEAN: lua_pushboolean(L, value->as.integer != 0); break;
-  case DQC_BLOB:
-    if (how->wrap_blobs) {
-      dql_push_blob(L, value->as.bytes);
-    } else {
-      dql_push_bytes(L, value->as.bytes);
-    }
-    break;
-  default: dql_push_bytes(L, value->as.bytes); break;
-  }
-}
-
 void dql_register_values(lua_State *L)
 {
   lua_pushlightuserdata(L, NULL);

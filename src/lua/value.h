@@ -4,6 +4,8 @@
 #define DQL_VALUE_H
 
 #include "core/value.h"
+#include "lua/boxed.h"
+#include "lua/bytes.h"
 #include "lua/compat.h"
 #include "lua/number.h"
 
@@ -25,12 +27,39 @@ enum dql_problem dql_value_of(lua_State *L, int index, struct dqc_value *value,
 enum dql_problem dql_value_as(lua_State *L, int index, uint8_t type,
                               struct dqc_value *value, const char **text);
 
-/* A NULL, or what stands for one. */
-int dql_is_null(const struct dqc_value *value, const struct dql_reading *how);
+static inline void dql_push_date(lua_State *L, struct dqc_bytes text, int null,
+                                 const struct dql_reading *how)
+{
+  if (text.len == 0 && !how->raw_dates) {
+    lua_pushvalue(L, null);
+  } else {
+    dql_push_bytes(L, text);
+  }
+}
 
-/* Any value but a NULL. */
-void dql_push_value(lua_State *L, const struct dqc_value *value,
-                    const struct dql_reading *how);
+/* A value of a row. For a NULL, or what stands for one, what is at the index
+ * `null`. Inline, as core/take.h. */
+static inline void dql_push_read(lua_State *L, const struct dqc_value *value,
+                                 int null, const struct dql_reading *how)
+{
+  struct dqc_bytes bytes = value->as.bytes;
+  switch (value->type) {
+  case DQC_INTEGER:
+  case DQC_UNIXTIME: dql_push_integer(L, value->as.integer, how->int64); break;
+  case DQC_FLOAT: lua_pushnumber(L, value->as.real); break;
+  case DQC_BOOLEAN: lua_pushboolean(L, value->as.integer != 0); break;
+  case DQC_NULL: lua_pushvalue(L, null); break;
+  case DQC_ISO8601: dql_push_date(L, bytes, null, how); break;
+  case DQC_BLOB:
+    if (how->wrap_blobs) {
+      dql_push_blob(L, bytes);
+    } else {
+      dql_push_bytes(L, bytes);
+    }
+    break;
+  default: dql_push_bytes(L, bytes); break;
+  }
+}
 
 /* Adds null, blob, real, int64 and set_cdata to the table on the stack. */
 void dql_register_values(lua_State *L);
