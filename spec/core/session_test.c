@@ -166,6 +166,59 @@ static void test_memory(void)
   CHECK_EQ(failing.held, 0);
 }
 
+/* Part of a result: one column, one row. */
+static const uint8_t part[48] = {5,    0,    0,    0,    DQC_RESPONSE_ROWS,
+                                 0,    0,    0, /* the header */
+                                 1,    0,    0,    0,    0,
+                                 0,    0,    0, /* columns */
+                                 'a',  0,    0,    0,    0,
+                                 0,    0,    0, /* its name */
+                                 1,    0,    0,    0,    0,
+                                 0,    0,    0, /* INTEGER */
+                                 7,    0,    0,    0,    0,
+                                 0,    0,    0, /* 7 */
+                                 0xee, 0xee, 0xee, 0xee, 0xee,
+                                 0xee, 0xee, 0xee};
+
+/* Reads as much as there is room for; the replies are taken. The room. */
+static size_t read_room(struct dqc_session *session, struct dqc_bytes *from,
+                        size_t most)
+{
+  struct dqc_reply reply;
+  size_t before = from->len;
+  if (talk_read(session, from, most)) check_fatal("no memory");
+  int rc;
+  do {
+    rc = dqc_session_next(session, &reply);
+  } while (rc == DQC_DONE);
+  CHECK_EQ(rc, DQC_WANT_READ);
+  return before - from->len;
+}
+
+/* While a result comes in faster than it is read, a read takes more: 64 KiB
+ * with what was left of the one before. */
+static void test_room(void)
+{
+  static uint8_t stream[48 * 8192];
+  struct dqc_session session;
+  struct dqc_bytes from = bytes_from(stream, sizeof stream);
+  struct dqc_message query = make_request("QUERY_SQL");
+  for (size_t i = 0; i < sizeof stream; i++) stream[i] = part[i % 48];
+  talk_init(&session);
+  CHECK_EQ(talk_send(&session, &query), DQC_DONE);
+  size_t all = read_room(&session, &from, sizeof stream);
+  CHECK_EQ(all, 16 * 1024);
+  for (int i = 0; i < 4; i++) {
+    size_t left = all % sizeof part;
+    size_t room = read_room(&session, &from, sizeof stream);
+    CHECK_EQ(room + left, 64 * 1024);
+    all += room;
+  }
+  read_room(&session, &from, 10);
+  CHECK_EQ(session.in.size, 64 * 1024);
+  dqc_session_free(&session);
+}
+
 static void test_fail(void)
 {
   struct dqc_session session;
@@ -193,6 +246,7 @@ int main(void)
   test_awaits();
   test_reply_stays();
   test_memory();
+  test_room();
   test_fail();
   vectors_free(&vectors);
   return check_done();

@@ -24,6 +24,10 @@ static const uint8_t LEADER[16] = {1, 0, 0, 0, DQC_REQUEST_LEADER};
 #define READ_LEAST ((size_t)16 * 1024)
 #define READ_MOST ((size_t)256 * 1024)
 
+/* Behind a read that has filled its room there is more: the next ones take up
+ * to this much, with what is left of a frame. */
+#define READ_FULL ((size_t)64 * 1024)
+
 #define DATABASE_MAX 504
 
 void dqc_session_init(struct dqc_session *session, struct dqc_alloc alloc,
@@ -250,20 +254,30 @@ int dqc_session_settle(struct dqc_session *session)
 
 /* ---- input ---- */
 
-int dqc_session_room(struct dqc_session *session, uint8_t **room, size_t *size)
+/* How much to read at least. `input` is what there is of the next frame. */
+static size_t wanted(const struct dqc_session *session, struct dqc_bytes input)
 {
   struct dqc_frame frame;
-  struct dqc_bytes input = dqc_buf_view(&session->in);
   size_t need, want = READ_LEAST;
-  *size = 0;
-  if (session->current) input.ptr += session->current;
-  input.len -= session->current;
+  int filled = session->in.size > 0 && dqc_buf_room(&session->in) == 0;
+  if (filled && dqc_buf_len(&session->in) + want < READ_FULL) {
+    want = READ_FULL - dqc_buf_len(&session->in);
+  }
   if (dqc_frame_next(input, session->max_message, &frame, &need) ==
           DQC_WANT_READ &&
       need - input.len > want) {
     want = need - input.len < READ_MOST ? need - input.len : READ_MOST;
   }
-  int rc = dqc_buf_reserve(&session->in, want, room);
+  return want;
+}
+
+int dqc_session_room(struct dqc_session *session, uint8_t **room, size_t *size)
+{
+  struct dqc_bytes input = dqc_buf_view(&session->in);
+  *size = 0;
+  if (session->current) input.ptr += session->current;
+  input.len -= session->current;
+  int rc = dqc_buf_reserve(&session->in, wanted(session, input), room);
   if (!rc) *size = dqc_buf_room(&session->in);
   return rc;
 }
