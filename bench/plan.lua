@@ -18,11 +18,16 @@ plan.workloads = {
   { name = "f_fetch", what = "fetch, rows by name", once = true, memory = true },
   { name = "m", what = "SELECT of 100 rows in three frames" },
   { name = "g", what = "64 coroutines on 8 connections, prepared", timed = true },
+  { name = "g_pool", what = "64 coroutines that call a pool of 8 connections", timed = true },
+  { name = "g_multiplex", what = "the same, the pool with `multiplex`: 2 connections",
+    timed = true },
 }
 
 -- What each client does not do. C sends e_many one by one: nothing less is the
--- limit of a client that waits for each answer.
+-- limit of a client that waits for each answer. For C and Go g_pool and g_multiplex
+-- are g again.
 local BULK = { f_rows_name = true, f_fetchall = true, f_fetch = true }
+local CROWD = { g = true, g_pool = true, g_multiplex = true }
 local function also(names, more)
   local set = {}
   for name in pairs(names) do set[name] = true end
@@ -33,10 +38,10 @@ end
 plan.clients = {
   { name = "c", lacks = {} },
   { name = "go", lacks = also(BULK, "b_pipe64 e_many") },
-  { name = "sqlite", lacks = also(BULK, "b_pipe64 e_many g") },
-  { name = "lua5.4-blocking", lua = "lua5.4", loop = "blocking", lacks = { g = true } },
+  { name = "sqlite", lacks = also(BULK, "b_pipe64 e_many g g_pool g_multiplex") },
+  { name = "lua5.4-blocking", lua = "lua5.4", loop = "blocking", lacks = CROWD },
   { name = "lua5.4-luv", lua = "lua5.4", loop = "luv", lacks = {} },
-  { name = "luajit-blocking", lua = "luajit", loop = "blocking", lacks = { g = true } },
+  { name = "luajit-blocking", lua = "luajit", loop = "blocking", lacks = CROWD },
   { name = "luajit-luv", lua = "luajit", loop = "luv", lacks = {} },
 }
 

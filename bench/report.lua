@@ -93,6 +93,8 @@ local NAMES = {
   p99_us = "us, p99",
 }
 
+local UNKNOWN = "**why is not known**"
+
 -- The number of a note; the same text is one note.
 local function note_of(notes, text)
   for i, note in ipairs(notes) do
@@ -114,7 +116,7 @@ local function goal_row(goal, judged, notes)
   local wanted = ("%s %s %s"):format(goal.most and "at most" or "at least",
     tostring(goal.most or goal.least), NAMES[goal.field or "ratio"])
   return row { goal.workload, REGIMES[goal.regime], wanted, table.concat(cells, ", "),
-    all_met and "met" or "missed: " .. note_of(notes, goal.reason) }
+    all_met and "met" or "missed: " .. (goal.reason and note_of(notes, goal.reason) or UNKNOWN) }
 end
 
 local function table_of_goals(all, run)

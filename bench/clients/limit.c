@@ -195,7 +195,7 @@ int main(int argc, char **argv)
   struct client c = {0};
   if (is(&task, "a")) {
     measure(&task, connect_and_close, (void *)task.address, 1);
-  } else if (is(&task, "g")) {
+  } else if (task.workload[0] == 'g') {
     measure_crowd(&task);
   } else {
     c.wire = wire_open(task.address);

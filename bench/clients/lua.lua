@@ -3,78 +3,18 @@
 -- operations, seconds, seconds of processor, peak memory in KiB, and where each
 -- call is timed p50 and p99 in microseconds.
 local dqlite = require "dqlite"
-local now = require "dqlite.core".now
+local measuring = require "bench.clients.measuring"
 
 local POINTS = 10000 -- rows of the table `point`
-local DEPTH, CONNECTIONS, WORKERS, BATCH = 64, 8, 64, 16
-local WARM_UP = 0.1 -- seconds of the crowd, as Go's
 
 local POINT = "SELECT id, name, score FROM point WHERE id = ?"
 local INSERT = "INSERT INTO sink (n, m) VALUES (?, ?)"
 local WIDE = "SELECT id, name, score, size, data, note FROM wide LIMIT ?"
 
 local loop, workload, address, seconds, count, timed = (table.unpack or unpack)(arg)
-seconds, count = tonumber(seconds), tonumber(count)
+count = tonumber(count)
 
--- ---- measuring ----
-
-local function peak_memory()
-  local file = assert(io.open "/proc/self/status")
-  local status = file:read "*a"
-  file:close()
-  return tonumber(status:match "VmHWM:%s*(%d+)")
-end
-
-local function print_result(operations, wall, cpu, samples)
-  local words = { ("%d %.9f %.6f %d"):format(operations, wall, cpu, peak_memory()) }
-  if samples then
-    table.sort(samples)
-    for i, part in ipairs { 0.50, 0.99 } do
-      local sample = samples[math.floor((#samples - 1) * part) + 1]
-      words[i + 1] = ("%.3f"):format(sample * 1e6)
-    end
-  end
-  print(table.concat(words, " "))
-end
-
-local function time_each(fn, first)
-  local samples, n = {}, 0
-  local begin = now()
-  local deadline = begin + seconds
-  while begin < deadline do
-    fn(first + n)
-    local done = now()
-    n = n + 1
-    samples[n] = done - begin
-    begin = done
-  end
-  return samples
-end
-
--- Calls fn(i) for some time, with i from first + 1 on. Answers how often.
-local function call_for(time, fn, first)
-  local calls, deadline = 0, now() + time
-  repeat
-    for i = 1, BATCH do fn(first + calls + i) end
-    calls = calls + BATCH
-  until now() >= deadline
-  return calls
-end
-
--- The same as measured; each call is `each` operations.
-local function measure(fn, each)
-  local before = call_for(seconds / 5, fn, 0) -- to warm up
-  local wall, cpu = now(), os.clock()
-  local calls = call_for(seconds, fn, before)
-  wall, cpu = now() - wall, os.clock() - cpu
-  print_result(calls * (each or 1), wall, cpu, timed and time_each(fn, before + calls) or nil)
-end
-
-local function measure_once(fn, operations, samples)
-  local wall, cpu = now(), os.clock()
-  operations = fn() or operations
-  print_result(operations, now() - wall, os.clock() - cpu, samples)
-end
+local task = measuring.new(tonumber(seconds), timed ~= nil)
 
 -- ---- workloads ----
 
@@ -93,39 +33,43 @@ end
 local workloads = {}
 
 function workloads.a()
-  measure(function() open():close() end)
+  task:measure(function() open():close() end)
 end
 
 function workloads.b()
   local conn = open()
-  measure(function() assert(conn:fetchval "SELECT 1") end)
+  task:measure(function() assert(conn:fetchval "SELECT 1") end)
+end
+
+local function measure_pipeline(depth)
+  local conn, list = open(), {}
+  for i = 1, depth do list[i] = { "SELECT 1" } end
+  task:measure(function() expect(assert(conn:pipeline(list)), depth) end, depth)
 end
 
 function workloads.b_pipe64()
-  local conn, list = open(), {}
-  for i = 1, DEPTH do list[i] = { "SELECT 1" } end
-  measure(function() expect(assert(conn:pipeline(list)), DEPTH) end, DEPTH)
+  measure_pipeline(64)
 end
 
 function workloads.c()
   local conn = open()
-  measure(function(i) assert(conn:fetchone(POINT, key(i))) end)
+  task:measure(function(i) assert(conn:fetchone(POINT, key(i))) end)
 end
 
 function workloads.c_prep()
   local statement = assert(open():prepare(POINT))
-  measure(function(i) assert(statement:fetchone(key(i))) end)
+  task:measure(function(i) assert(statement:fetchone(key(i))) end)
 end
 
 function workloads.d()
   local conn = open()
-  measure(function(i) assert(conn:execute(INSERT, i, i * 3)) end)
+  task:measure(function(i) assert(conn:execute(INSERT, i, i * 3)) end)
 end
 
 function workloads.e()
   local conn = open()
   local statement = assert(conn:prepare(INSERT))
-  measure_once(function()
+  measuring.once(function()
     local transaction = assert(conn:begin())
     for i = 1, count do assert(statement:execute(i, i * 3)) end
     assert(transaction:commit())
@@ -135,7 +79,7 @@ end
 function workloads.e_many()
   local conn, sets = open(), {}
   for i = 1, count do sets[i] = { i, i * 3 } end
-  measure_once(function()
+  measuring.once(function()
     assert(assert(conn:executemany(INSERT, sets)).rows_affected == count)
   end, count)
 end
@@ -151,7 +95,7 @@ local function read_large(read)
   local conn = open()
   read(conn, count)
   collectgarbage()
-  measure_once(function() read(conn, count) end, count)
+  measuring.once(function() read(conn, count) end, count)
 end
 
 function workloads.f_rows()
@@ -172,70 +116,35 @@ end
 
 function workloads.m()
   local conn = open()
-  measure(function() expect(assert(conn:fetchall(WIDE, 100)), 100) end)
+  task:measure(function() expect(assert(conn:fetchall(WIDE, 100)), 100) end)
 end
 
--- ---- 64 coroutines share 8 connections ----
-
--- First come, first served: who waits is handed the statement itself.
-local Shared = {}
-Shared.__index = Shared
-
-function Shared:acquire(waiter)
-  local free = table.remove(self.free)
-  if free then return free end
-  self.last = self.last + 1
-  self.waiting[self.last] = waiter
-  assert(waiter.cond:wait())
-  return waiter.handed
-end
-
-function Shared:release(statement)
-  local waiter = self.waiting[self.first]
-  if not waiter then
-    self.free[#self.free + 1] = statement
-    return
-  end
-  self.waiting[self.first] = nil
-  self.first = self.first + 1
-  waiter.handed = statement
-  waiter.cond:signal()
-end
-
-local function work(shared, deadline, samples, worker)
-  local i, begin = worker, now()
-  local waiter = { cond = shared.luv.cond(), handed = nil }
-  repeat
-    local statement = shared:acquire(waiter)
-    assert(statement:fetchone(key(i)))
-    shared:release(statement)
-    local done = now()
-    samples[#samples + 1] = done - begin
-    i, begin = i + WORKERS, done
-  until begin >= deadline
-end
-
-local function work_all(shared, time, samples)
-  local tasks, deadline = {}, now() + time
-  for i = 1, WORKERS do tasks[i] = dqlite.spawn(work, shared, deadline, samples, i) end
-  for i = 1, WORKERS do tasks[i]:wait() end
-end
+-- ---- many at once ----
 
 function workloads.g()
-  local shared = setmetatable({
-    luv = require "dqlite.loop.luv",
-    free = {}, -- prepared statements, one for each connection
-    waiting = {}, -- from `first` to `last`
-    first = 1,
-    last = 0,
-  }, Shared)
-  for i = 1, CONNECTIONS do shared.free[i] = assert(open():prepare(POINT)) end
-  work_all(shared, WARM_UP, {})
-  local samples = {}
-  measure_once(function()
-    work_all(shared, seconds, samples)
-    return #samples
-  end, nil, samples)
+  require "bench.clients.crowd".on_connections(task, open)
+end
+
+function workloads.g_pool()
+  require "bench.clients.crowd".on_pool(task, address, {})
+end
+
+function workloads.g_multiplex()
+  require "bench.clients.crowd".on_pool(task, address, { multiplex = true })
+end
+
+-- ---- of some size ----
+
+function workloads.pipeline()
+  measure_pipeline(count)
+end
+
+function workloads.idle()
+  require "bench.clients.many".idle(open, count)
+end
+
+function workloads.selects()
+  require "bench.clients.many".selects(open, count)
 end
 
 local run = assert(workloads[workload], "no such workload")

@@ -243,7 +243,7 @@ func (t *task) run(d *driver.Driver, db *sql.DB) {
 		t.measureOnce(func() { readRows(db, t.count) })
 	case "m":
 		t.measure(func(int) { readRows(db, 100) })
-	case "g":
+	case "g", "g_pool", "g_multiplex": // its pool is all that there is
 		t.measureCrowd(db)
 	default:
 		check(fmt.Errorf("no workload %s", t.workload))
