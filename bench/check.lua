@@ -4,6 +4,7 @@ local cjson = require "cjson"
 local machine = require "bench.machine"
 local plan = require "bench.plan"
 local results = require "bench.results"
+local tags = require "spec.support.tags"
 
 local BUILD = arg[1]
 
@@ -38,21 +39,30 @@ local function check_result(all, workload, regime, client)
   end
 end
 
+local function take(path)
+  local file = assert(io.open(path))
+  local text = file:read "*a"
+  file:close()
+  os.remove(path)
+  return text
+end
+
 local function main()
-  local path = os.tmpname()
+  local path, picture = os.tmpname(), os.tmpname()
   local command = "lua5.4 bench/run.lua --build " .. BUILD .. " --json " .. path
-    .. " --rounds 1 --seconds 0.002 --rows 2000 --inserts 200"
+    .. " --plot " .. picture .. " --rounds 1 --seconds 0.002 --rows 2000 --inserts 200"
   for _, who in ipairs(plan.clients) do
     if who.name ~= "go" then command = command .. " --client " .. who.name end
   end
   local text = machine.output_of(command)
-  local file = assert(io.open(path))
-  local all = cjson.decode(file:read "*a")
-  file:close()
-  os.remove(path)
+  local all = cjson.decode(take(path))
+  picture = take(picture)
+  check("the picture: " .. tostring(tags.fault(picture)), not tags.fault(picture))
   for _, regime in ipairs(plan.regimes) do
     for _, workload in ipairs(plan.workloads) do
-      check(workload.name .. " is in the table", text:find("| " .. workload.name .. " |", 1, true))
+      local name = workload.name
+      check(name .. " is in the table", text:find("| " .. name .. " |", 1, true))
+      check(name .. " is in the picture", picture:find(">" .. name .. "<", 1, true))
       for _, who in ipairs(plan.clients) do
         if who.name ~= "go" and not who.lacks[workload.name] then
           check_result(all, workload, regime, who.name)

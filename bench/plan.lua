@@ -18,9 +18,8 @@ plan.workloads = {
   { name = "f_fetch", what = "fetch, rows by name", once = true, memory = true },
   { name = "m", what = "SELECT of 100 rows in three frames" },
   { name = "g", what = "64 coroutines on 8 connections, prepared", timed = true },
-  { name = "g_pool", what = "64 coroutines that call a pool of 8 connections", timed = true },
-  { name = "g_multiplex", what = "the same, the pool with `multiplex`: 2 connections",
-    timed = true },
+  { name = "g_pool", what = "64 coroutines call a pool of 8 connections", timed = true },
+  { name = "g_multiplex", what = "the same, with multiplex: 2 connections", timed = true },
 }
 
 -- What each client does not do. C sends e_many one by one: nothing less is the

@@ -45,6 +45,11 @@ local function value_of(all, goal, result)
   return result[goal.field or "ratio"]
 end
 
+--- Is a goal about a client?
+function results.is_about(goal, client)
+  return (client:find "^lua" and client:find(goal.who or "", 1, true)) ~= nil
+end
+
 --- How a goal fares.
 -- @tparam table all results
 -- @tparam table goal of bench.goals
@@ -55,7 +60,7 @@ function results.judge(all, goal, clients)
   for _, client in ipairs(clients) do
     local result = results.find(all, goal.workload, goal.regime, client)
     local value = value_of(all, goal, result)
-    if value and client:find "^lua" and client:find(goal.who or "", 1, true) then
+    if value and results.is_about(goal, client) then
       local met = goal.most and value <= goal.most or goal.least and value >= goal.least
       list[#list + 1] = { client = client, value = value, met = met or false }
     end

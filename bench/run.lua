@@ -4,12 +4,16 @@
 local argparse = require "argparse"
 local client = require "bench.client"
 local dqlite = require "dqlite"
+local goals = require "bench.goals"
 local machine = require "bench.machine"
 local node = require "bench.node"
 local plan = require "bench.plan"
+local plot = require "bench.plot"
 local report = require "bench.report"
 local results = require "bench.results"
 local tables = require "bench.tables"
+
+local PLOT = "bench/ratios.svg" -- what the README shows
 
 -- ---- options ----
 
@@ -37,7 +41,9 @@ local function read_options()
   parser:option("--rows", "Of a large result."):convert(tonumber)
   parser:option("--inserts", "Of a transaction."):convert(tonumber)
   parser:option("--json", "Write the results into this file.")
-  parser:option("--readme", "Put the results into this file, between its marks.")
+  parser:option("--readme", "Put the results into this file, between its marks, and the ratios"
+    .. " as a picture into " .. PLOT .. ".")
+  parser:option("--plot", "Draw the ratios into this file.")
   parser:option("--workload", "Only these."):count("*"):choices(names(plan.workloads))
   parser:option("--client", "Only these, and c."):count("*"):choices(names(plan.clients))
   parser:option("--regime", "Only these."):count("*"):choices(plan.regimes)
@@ -142,7 +148,12 @@ local function main()
   for _, regime in ipairs(run.regimes) do measure_regime(run, regime, all) end
   if options.json then report.write_json(options.json, all) end
   local text = report.text(all, run, machine.about(run.sizes))
-  if options.readme then report.write_between(options.readme, text) end
+  if options.readme then
+    report.write_between(options.readme, ("![The ratios of the tables below](%s)\n\n"):format(PLOT)
+      .. text)
+  end
+  local picture = options.plot or options.readme and PLOT
+  if picture then machine.write(picture, plot.svg(all, run, goals)) end
   print(text .. "\n" .. report.details(all, run))
 end
 
