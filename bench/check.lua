@@ -57,7 +57,8 @@ local function main()
   local text = machine.output_of(command)
   local all = cjson.decode(take(path))
   picture = take(picture)
-  check("the picture: " .. tostring(tags.fault(picture)), not tags.fault(picture))
+  local fault = tags.fault(picture)
+  check(("the picture: %s"):format(fault), not fault)
   for _, regime in ipairs(plan.regimes) do
     for _, workload in ipairs(plan.workloads) do
       local name = workload.name
