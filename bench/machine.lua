@@ -1,4 +1,6 @@
 -- What a run was made with: processors, places to put files, versions.
+local scratch = require "spec.support.scratch"
+
 local machine = {}
 
 --- What a command prints, without the blanks at its end; raises when it fails.
@@ -24,9 +26,20 @@ function machine.prefix_of(regime)
   return "taskset -c " .. allowed:match "%d+$"
 end
 
---- A new directory in memory.
+local kept = {} -- by path
+
+--- A new directory in memory, which goes away with this process if not before.
+-- @treturn string its path
 function machine.new_dir()
-  return machine.output_of "mktemp -d /dev/shm/lua-dqlite-bench.XXXXXX"
+  local place = scratch.new()
+  kept[place.path] = place
+  return place.path
+end
+
+--- Removes it.
+function machine.remove_dir(path)
+  kept[path]:close()
+  kept[path] = nil
 end
 
 local PACKAGES = "libdqlite0 lua5.4 luajit2 lua-luv golang-github-canonical-go-dqlite-dev golang-go"

@@ -84,7 +84,7 @@ local function stop(place)
   if place.conn then place.conn:close() end
   if place.reading then place.reading:stop() end
   if place.writing then place.writing:stop() end
-  os.execute("rm -r " .. place.dir)
+  machine.remove_dir(place.dir)
 end
 
 -- ---- measuring ----

@@ -80,7 +80,7 @@ function place.stop(self)
   nginx.stop_all()
   if self.redis then self.redis:kill() end
   if self.node then self.node:stop() end
-  if self.dir then os.execute("rm -r " .. self.dir) end
+  if self.dir then machine.remove_dir(self.dir) end
 end
 
 --- Asks a location for some of the keys; raises for a wrong answer.
