@@ -44,4 +44,13 @@ return {
     reason = "64 wait for 8 connections, and 64 answers take the server some 2,000 us here: C's own"
       .. " p99 is above that" },
   { workload = "g_pool", regime = "one_core", most = 1.2 },
+  { workload = "h", regime = "three_nodes", field = "after_ms", most = 10 },
+  { workload = "rows_x10", regime = "one_core", field = "factor", most = 11 },
+  { workload = "streamed_x10", regime = "one_core", field = "factor", most = 11 },
+  { workload = "pipeline_x10", regime = "one_core", field = "factor", most = 11 },
+  { workload = "opening_x10", regime = "one_core", field = "factor", most = 11 },
+  { workload = "connections_x10", regime = "one_core", field = "factor", most = 11 },
+  { workload = "connect_x5", regime = "two_cores", field = "factor", most = 5.5 },
+  { workload = "call_x5", regime = "two_cores", field = "factor", most = 5.5 },
+  { workload = "opening_x10", regime = "one_core", field = "idle_kb", most = 32 },
 }

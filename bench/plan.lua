@@ -46,12 +46,16 @@ plan.clients = {
 
 plan.regimes = { "one_core", "two_cores" }
 
--- How long and how often: seconds of one measurement, rounds, rows of a
--- transaction, rows of a large result.
-plan.full = { seconds = 0.25, rounds = 7, inserts = 10000, rows = 100000 }
-plan.quick = { seconds = 0.04, rounds = 3, inserts = 2000, rows = 100000 }
+-- How long and how often: seconds of one measurement, rounds, kills of a leader; rows of
+-- a transaction, rows of a large result, connections of one process, statements of a
+-- pipeline.
+plan.full = { seconds = 0.25, rounds = 7, scaling_rounds = 3, failovers = 7, inserts = 10000,
+  rows = 100000, connections = 1000, depth = 640 }
+plan.quick = { seconds = 0.04, rounds = 3, scaling_rounds = 1, failovers = 2, inserts = 2000,
+  rows = 100000, connections = 1000, depth = 640 }
 
 function plan.count(workload, sizes)
+  if workload.count then return workload.count end
   if not workload.once then return 0 end
   return workload.writes and sizes.inserts or sizes.rows
 end

@@ -1,19 +1,23 @@
 -- Results as people and programs read them: Markdown for the terminal and the
 -- README, JSON.
 local cjson = require "cjson"
+local gaps = require "bench.gaps"
 local goals = require "bench.goals"
 local machine = require "bench.machine"
 local markdown = require "bench.markdown"
 local results = require "bench.results"
+local scales = require "bench.scales"
 
 local report = {}
 
 local BEGIN, END = "<!-- make bench begins -->\n", "<!-- make bench ends -->\n"
 
 local FIELDS = { "workload", "regime", "client", "ratio", "ratio_min", "ratio_max", "ops_s",
-  "cpu_ratio", "p50_us", "p99_us", "rss_mb" }
+  "cpu_ratio", "p50_us", "p99_us", "rss_mb", "small_us", "large_us", "factor", "factor_min",
+  "factor_max", "cpu_factor", "idle_kb", "after_ms", "after_min", "after_max", "gap_ms", "gap_min",
+  "gap_max" }
 
-local REGIMES = { one_core = "one core", two_cores = "two cores" }
+local REGIMES = { one_core = "one core", two_cores = "two cores", three_nodes = "three nodes" }
 
 -- ---- Markdown ----
 
@@ -91,6 +95,9 @@ local NAMES = {
   go_ratio = "times what Go does of (b)",
   rss_mb = "MB",
   p99_us = "us, p99",
+  factor = "times the cost",
+  idle_kb = "KB an idle connection",
+  after_ms = "ms once the new leader is known",
 }
 
 local UNKNOWN = "**why is not known**"
@@ -141,15 +148,29 @@ local function list_of_workloads(run)
   return table.concat(lines, "\n") .. "\n"
 end
 
---- Goals and ratios as Markdown.
+-- Nothing where no workload was measured.
+local function all_ratios_of(all, run)
+  local parts = {}
+  for _, regime in ipairs(run.regimes) do parts[#parts + 1] = ratios_of(all, run, regime) end
+  if #parts > 0 then parts[#parts + 1] = list_of_workloads(run) end
+  return table.concat(parts, "\n")
+end
+
+local function not_empty(texts)
+  local list = {}
+  for _, text in ipairs(texts) do
+    if text ~= "" then list[#list + 1] = text end
+  end
+  return list
+end
+
+--- Goals, ratios and all that is beside them, as Markdown.
 -- @tparam table all results
 -- @tparam table run what was run: workloads, clients, regimes, sizes
 -- @tparam string about says when and on what
 function report.text(all, run, about)
-  local parts = { about .. "\n", table_of_goals(all, run) }
-  for _, regime in ipairs(run.regimes) do parts[#parts + 1] = ratios_of(all, run, regime) end
-  parts[#parts + 1] = list_of_workloads(run)
-  return table.concat(parts, "\n")
+  return table.concat(not_empty { about .. "\n", table_of_goals(all, run), all_ratios_of(all, run),
+    scales.text(all, run), gaps.text(all, run) }, "\n")
 end
 
 --- What else was measured: latencies, processor time, memory.

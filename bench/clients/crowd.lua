@@ -1,7 +1,6 @@
 -- 64 coroutines that read by a key, each as soon as it has its answer: what is
 -- measured of each read includes its wait for a connection.
 local dqlite = require "dqlite"
-local measuring = require "bench.clients.measuring"
 local now = require "dqlite.core".now
 
 local crowd = {}
@@ -32,7 +31,7 @@ end
 local function measure(task, new_reader)
   work_all(new_reader, WARM_UP, {})
   local samples = {}
-  measuring.once(function()
+  task:measure_once(function()
     work_all(new_reader, task.seconds, samples)
     return #samples
   end, nil, samples)

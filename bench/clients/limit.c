@@ -3,6 +3,7 @@
 #define _POSIX_C_SOURCE 200809L
 
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "frames.h"
@@ -137,6 +138,56 @@ static void measure_crowd(const struct task *task)
   measure_runner(task, run_crowd, &crowd);
 }
 
+/* ---- many connections ---- */
+
+struct many {
+  const char *address;
+  struct client *clients;
+  size_t count;
+};
+
+static void open_all(void *context, uint64_t i)
+{
+  struct many *many = context;
+  (void)i;
+  for (size_t n = 0; n < many->count; n++) {
+    many->clients[n].wire = wire_open(many->address);
+    make_text(&many->clients[n].request, QUERY_SQL, "SELECT 1", 0);
+  }
+}
+
+static void open_and_close_all(void *context, uint64_t i)
+{
+  struct many *many = context;
+  open_all(many, i);
+  for (size_t n = 0; n < many->count; n++) wire_close(many->clients[n].wire);
+}
+
+/* All wait at the same time. */
+static void ask_all(void *context, uint64_t i)
+{
+  struct many *many = context;
+  (void)i;
+  for (size_t n = 0; n < many->count; n++) {
+    struct client *c = &many->clients[n];
+    wire_send(c->wire, c->request.bytes, c->request.len);
+  }
+  for (size_t n = 0; n < many->count; n++) wire_answer(many->clients[n].wire);
+}
+
+static void measure_many(const struct task *task)
+{
+  struct many many = {task->address, NULL, task->count};
+  many.clients = calloc(many.count, sizeof *many.clients);
+  if (!many.clients) fail(task->workload, "no memory");
+  if (strcmp(task->workload, "selects") == 0) {
+    open_all(&many, 0);
+    measure(task, ask_all, &many, many.count);
+  } else {
+    measure_once(open_and_close_all, &many, many.count);
+  }
+}
+
 /* ---- the workloads ---- */
 
 static void measure_rows(const struct task *task, struct client *c)
@@ -197,6 +248,8 @@ int main(int argc, char **argv)
     measure(&task, connect_and_close, (void *)task.address, 1);
   } else if (task.workload[0] == 'g') {
     measure_crowd(&task);
+  } else if (is(&task, "selects") || is(&task, "idle")) {
+    measure_many(&task);
   } else {
     c.wire = wire_open(task.address);
     measure_on_one(&task, &c);

@@ -1,5 +1,6 @@
 -- lua lua.lua LOOP WORKLOAD ADDRESS SECONDS COUNT [timed]: this library as a
--- client of the bench, on the blocking loop or inside of luv's. Prints
+-- client of the bench, on the blocking loop or inside of luv's; ADDRESS may be several
+-- with commas between. Prints
 -- operations, seconds, seconds of processor, peak memory in KiB, and where each
 -- call is timed p50 and p99 in microseconds.
 local dqlite = require "dqlite"
@@ -18,8 +19,12 @@ local task = measuring.new(tonumber(seconds), timed ~= nil)
 
 -- ---- workloads ----
 
+local where = {}
+for each in address:gmatch "[^,]+" do where[#where + 1] = each end
+if not where[2] then where = address end
+
 local function open()
-  return assert(dqlite.connect(address, { database = "bench", loop = loop }))
+  return assert(dqlite.connect(where, { database = "bench", loop = loop }))
 end
 
 local function key(i)
@@ -69,7 +74,7 @@ end
 function workloads.e()
   local conn = open()
   local statement = assert(conn:prepare(INSERT))
-  measuring.once(function()
+  task:measure_once(function()
     local transaction = assert(conn:begin())
     for i = 1, count do assert(statement:execute(i, i * 3)) end
     assert(transaction:commit())
@@ -79,7 +84,7 @@ end
 function workloads.e_many()
   local conn, sets = open(), {}
   for i = 1, count do sets[i] = { i, i * 3 } end
-  measuring.once(function()
+  task:measure_once(function()
     assert(assert(conn:executemany(INSERT, sets)).rows_affected == count)
   end, count)
 end
@@ -90,16 +95,24 @@ local function read_rows(conn, opts, n)
   assert(rows == n)
 end
 
+local function read_reusing(conn, n)
+  read_rows(conn, { arrays = true, reuse = true }, n)
+end
+
+local function read_whole(conn, n)
+  expect(assert(conn:fetchall(WIDE, n)), n)
+end
+
 -- The first time is to warm up: a process pays for memory that is new to it.
 local function read_large(read)
   local conn = open()
   read(conn, count)
   collectgarbage()
-  measuring.once(function() read(conn, count) end, count)
+  task:measure_once(function() read(conn, count) end, count)
 end
 
 function workloads.f_rows()
-  read_large(function(conn, n) read_rows(conn, { arrays = true, reuse = true }, n) end)
+  read_large(read_reusing)
 end
 
 function workloads.f_rows_name()
@@ -107,7 +120,7 @@ function workloads.f_rows_name()
 end
 
 function workloads.f_fetchall()
-  read_large(function(conn, n) expect(assert(conn:fetchall(WIDE, n)), n) end)
+  read_large(read_whole)
 end
 
 function workloads.f_fetch()
@@ -119,32 +132,52 @@ function workloads.m()
   task:measure(function() expect(assert(conn:fetchall(WIDE, 100)), 100) end)
 end
 
+-- ---- of some size, as often as there is time ----
+
+local function read_often(read)
+  local conn = open()
+  task.batch = 1
+  task:measure(function() read(conn, count) end, count)
+end
+
+function workloads.rows()
+  read_often(read_reusing)
+end
+
+function workloads.fetchall()
+  read_often(read_whole)
+end
+
+function workloads.pipeline()
+  measure_pipeline(count)
+end
+
 -- ---- many at once ----
+
+function workloads.idle()
+  require "bench.clients.many".idle(task, open, count)
+end
+
+function workloads.selects()
+  require "bench.clients.many".selects(task, open, count)
+end
 
 function workloads.g()
   require "bench.clients.crowd".on_connections(task, open)
 end
 
 function workloads.g_pool()
-  require "bench.clients.crowd".on_pool(task, address, {})
+  require "bench.clients.crowd".on_pool(task, where, {})
 end
 
 function workloads.g_multiplex()
-  require "bench.clients.crowd".on_pool(task, address, { multiplex = true })
+  require "bench.clients.crowd".on_pool(task, where, { multiplex = true })
 end
 
--- ---- of some size ----
+-- ---- what happens to the leader meanwhile ----
 
-function workloads.pipeline()
-  measure_pipeline(count)
-end
-
-function workloads.idle()
-  require "bench.clients.many".idle(open, count)
-end
-
-function workloads.selects()
-  require "bench.clients.many".selects(open, count)
+function workloads.failover()
+  require "bench.clients.failover"(where)
 end
 
 local run = assert(workloads[workload], "no such workload")

@@ -16,6 +16,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+	"unsafe"
 
 	"github.com/canonical/go-dqlite/client"
 	"github.com/canonical/go-dqlite/driver"
@@ -219,6 +220,34 @@ func (t *task) crowd(statement *sql.Stmt, deadline time.Time) []time.Duration {
 	return all
 }
 
+// ---- what happens to the leader meanwhile ----
+
+// Of the clock that all processes share.
+func monotonic() float64 {
+	const clockMonotonic = 1
+	var ts syscall.Timespec
+	syscall.Syscall(syscall.SYS_CLOCK_GETTIME, clockMonotonic, uintptr(unsafe.Pointer(&ts)), 0)
+	return float64(ts.Nano()) / 1e9
+}
+
+// As in failover.lua.
+func writeForEver(db *sql.DB) {
+	const pace, patience, pause = 5 * time.Millisecond, time.Millisecond, 0.1
+	last := 0.0
+	for {
+		if _, err := db.Exec(insertSQL, 1, 1); err != nil {
+			time.Sleep(patience)
+			continue
+		}
+		done := monotonic()
+		if done-last > pause {
+			fmt.Printf("wrote %.6f %.6f\n", last, done)
+		}
+		last = done
+		time.Sleep(pace)
+	}
+}
+
 func (t *task) run(d *driver.Driver, db *sql.DB) {
 	switch t.workload {
 	case "a":
@@ -245,6 +274,8 @@ func (t *task) run(d *driver.Driver, db *sql.DB) {
 		t.measure(func(int) { readRows(db, 100) })
 	case "g", "g_pool", "g_multiplex": // its pool is all that there is
 		t.measureCrowd(db)
+	case "failover":
+		writeForEver(db)
 	default:
 		check(fmt.Errorf("no workload %s", t.workload))
 	}
@@ -260,7 +291,11 @@ func main() {
 	check(err)
 	t := task{os.Args[1], time.Duration(seconds * 1e9), count, len(os.Args) > 5}
 	store := client.NewInmemNodeStore()
-	check(store.Set(context.Background(), []client.NodeInfo{{Address: os.Args[2]}}))
+	var nodes []client.NodeInfo
+	for _, address := range strings.Split(os.Args[2], ",") {
+		nodes = append(nodes, client.NodeInfo{Address: address})
+	}
+	check(store.Set(context.Background(), nodes))
 	d, err := driver.New(store, driver.WithLogFunc(func(client.LogLevel, string, ...interface{}) {}))
 	check(err)
 	sql.Register("bench", d)

@@ -74,6 +74,8 @@ describe("bench", function()
   it("has a goal for every workload with one, and every goal is about a workload", function()
     local known = {}
     for _, workload in ipairs(plan.workloads) do known[workload.name] = true end
+    for _, entry in ipairs(require "bench.scales".list) do known[entry.name] = true end
+    known.h = true
     for _, goal in ipairs(require "bench.goals") do
       assert.is_true(known[goal.workload])
       assert.is_true(goal.most ~= nil or goal.least ~= nil)
@@ -102,9 +104,13 @@ describe("bench", function()
     it("as JSON, what does not apply being null", function()
       report.write_json(path, { { workload = "m", regime = "one_core", client = "c", ratio = 1,
         ratio_min = 1, ratio_max = 1, ops_s = 10, cpu_ratio = 1, rss_mb = 2 } })
-      assert.same({ { workload = "m", regime = "one_core", client = "c", ratio = 1, ratio_min = 1,
-        ratio_max = 1, ops_s = 10, cpu_ratio = 1, rss_mb = 2, p50_us = cjson.null,
-        p99_us = cjson.null } }, cjson.decode(read()))
+      local list = cjson.decode(read())
+      for field, value in pairs { workload = "m", regime = "one_core", client = "c", ratio = 1,
+        ratio_min = 1, ratio_max = 1, ops_s = 10, cpu_ratio = 1, rss_mb = 2, p50_us = cjson.null,
+        p99_us = cjson.null, factor = cjson.null, after_ms = cjson.null } do
+        assert.equal(value, list[1][field])
+      end
+      assert.is_nil(list[2])
     end)
 
     it("between the marks of a file, and nowhere else", function()
@@ -141,6 +147,21 @@ describe("bench", function()
       assert.matches("\n1. " .. reason .. "\n", text, 1, true)
       assert.matches("| b | 34,567 | 9.00 (8.00-10.00) |", text, 1, true)
     end)
+  end)
+
+  it("shows a goal that was missed without a reason as such", function()
+    local run = { clients = { { name = "lua5.4-luv" } }, regimes = {}, workloads = {} }
+    local all = { { workload = "h", regime = "three_nodes", client = "lua5.4-luv", after_ms = 12,
+      after_min = 1, after_max = 20, gap_ms = 900, gap_min = 800, gap_max = 1000 } }
+    local goal
+    for _, each in ipairs(require "bench.goals") do
+      if each.workload == "h" then goal = each end
+    end
+    local reason = goal.reason
+    goal.reason = nil
+    local text = report.text(all, run, "when and where")
+    goal.reason = reason
+    assert.matches("| **lua5.4-luv 12.00** | missed: **why is not known** |", text, 1, true)
   end)
 
   it("says which client gave no result", function()
