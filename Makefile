@@ -559,7 +559,7 @@ bench-nginx:
 	@$(MAKE) LUA=lua5.4 run-bench-nginx
 
 run-bench-nginx: all
-	@$(run_lua) bench/nginx/run.lua $(BENCH)
+	@$(run_lua) bench/nginx/run.lua --build $(BUILD) $(BENCH)
 
 ## make bench-check  that the bench measures each workload with each client but Go,
 ##                 without a look at how fast

@@ -93,14 +93,16 @@ end
 
 --- By calls of a pool with at most 8 connections.
 -- @tparam table task
--- @tparam string address
+-- @param where the nodes
 -- @tparam table opts of the pool
-function crowd.on_pool(task, address, opts)
+-- @tparam[opt="fetchone"] string name of the call
+-- @tparam[opt] string text of the statement that reads by a key
+function crowd.on_pool(task, where, opts, name, text)
   opts.database, opts.max_size = "bench", CONNECTIONS
-  local pool = assert(dqlite.create_pool(address, opts))
-  measure(task, function()
-    return function(key) return pool:fetchone(POINT, key) end
-  end)
+  name, text = name or "fetchone", text or POINT
+  local pool = assert(dqlite.create_pool(where, opts))
+  local function read(key) return pool[name](pool, text, key) end
+  measure(task, function() return read end)
   pool:close()
 end
 

@@ -154,6 +154,12 @@ end
 
 -- ---- many at once ----
 
+-- What make bench-nginx asks.
+function workloads.value()
+  require "bench.clients.crowd".on_pool(task, where, {}, "fetchval",
+    "SELECT name FROM point WHERE id = ?")
+end
+
 function workloads.idle()
   require "bench.clients.many".idle(task, open, count)
 end

@@ -2,8 +2,9 @@
 -- library and by the client of Redis that Debian has, beside what it answers without
 -- asking. wrk measures each location in turn, round after round, so that what disturbs
 -- the machine disturbs all of them alike; what is compared is what there was in the same
--- round.
+-- round. What a call costs the workers stands beside what it costs under luv.
 local argparse = require "argparse"
+local client = require "bench.client"
 local machine = require "bench.machine"
 local markdown = require "bench.markdown"
 local nodes = require "spec.support.nodes"
@@ -23,6 +24,7 @@ local function read_options()
   local parser = argparse("make bench-nginx BENCH=...", "Measures locations of an nginx.")
   parser:option("--rounds", "How often everything is measured."):convert(tonumber):default "7"
   parser:option("--seconds", "Of one measurement."):convert(tonumber):default "3"
+  parser:option("--build", "Where make builds."):default "build"
   parser:option("--connections", "How many wrk opens."):convert(numbers):default "16,64"
   return parser:parse()
 end
@@ -56,13 +58,24 @@ local function measure(here, location, connections, seconds)
   return { rate = words[2] / words[1], p50 = words[4], p99 = words[5], cpu = time / words[2] * 1e6 }
 end
 
+local LUV = 0 -- connections to nginx
+
 local function add(samples, connections, name, sample)
   samples[connections] = samples[connections] or {}
   local list = samples[connections][name] or {}
   samples[connections][name], list[#list + 1] = list, sample
 end
 
+-- The same SELECT, by 64 coroutines that call a pool under luv.
+local function measure_luv(here, options)
+  local run = { build = options.build, sizes = { seconds = options.seconds } }
+  local sample = client.run(run, { lua = "luajit", loop = "luv" }, { name = "value" },
+    here.node.address, "")
+  return { call = sample.cpu * 1e6 }
+end
+
 local function measure_round(here, options, samples)
+  add(samples, LUV, "luv", measure_luv(here, options))
   for _, connections in ipairs(options.connections) do
     local now = {}
     for _, location in ipairs(place.locations) do
@@ -70,6 +83,7 @@ local function measure_round(here, options, samples)
     end
     for name, sample in pairs(now) do
       sample.ratio = sample.rate / now.redis.rate
+      sample.call = sample.cpu - now.ok.cpu
       add(samples, connections, name, sample)
     end
   end
@@ -106,6 +120,24 @@ local function line(connections, location, list)
   }
 end
 
+-- What a request takes the workers beyond one that asks nobody.
+local function table_of_calls(samples, options)
+  local head = { "us of processor time for a call" }
+  for _, connections in ipairs(options.connections) do
+    head[#head + 1] = connections .. " connections"
+  end
+  local lines = { markdown.header(head) }
+  for _, location in ipairs(place.locations) do
+    local cells = { location.name .. " less ok" }
+    for _, connections in ipairs(options.connections) do
+      cells[#cells + 1] = spread(samples[connections][location.name], "call", markdown.number)
+    end
+    if location.name ~= "ok" then lines[#lines + 1] = markdown.row(cells) end
+  end
+  return table.concat(lines, "\n") .. ("\n\nThe same SELECT of a pool takes LuaJIT under luv %s us,"
+    .. " with 64 coroutines."):format(spread(samples[LUV].luv, "call", markdown.number))
+end
+
 local function text_of(samples, options)
   local lines = { machine.about(options, PACKAGES) .. "\n", markdown.header { "location",
     "connections", "requests/s", "to redis", "p50 in us", "p99 in us", "workers' us a request" } }
@@ -115,6 +147,7 @@ local function text_of(samples, options)
     end
   end
   lines[#lines + 1] = ""
+  lines[#lines + 1] = table_of_calls(samples, options) .. "\n"
   for _, location in ipairs(place.locations) do
     lines[#lines + 1] = ("* `%s`: %s"):format(location.name, location.what)
   end
