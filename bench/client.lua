@@ -1,5 +1,6 @@
 -- One measurement: a client as a process of its own, on the processors that it is
 -- given, for one workload.
+local machine = require "bench.machine"
 local plan = require "bench.plan"
 
 local client = {}
@@ -36,7 +37,7 @@ function client.run(run, who, workload, target, prefix)
   local command = ("exec %s %s %s %s %g %d%s"):format(prefix, client.program(run.build, who),
     workload.name, target, run.sizes.seconds, plan.count(workload, run.sizes),
     workload.timed and " timed" or "")
-  local pipe = assert(io.popen(command))
+  local pipe = assert(io.popen(machine.MANY_FILES .. command))
   local output = pipe:read "*a"
   local sample = pipe:close() and parse(output)
   if not sample then error("no result of: " .. command, 0) end

@@ -11,6 +11,10 @@ function machine.output_of(command)
   return (text:gsub("%s+$", ""))
 end
 
+--- What a command begins with that has many files or sockets open: as many as the
+-- system allows, in place of what a shell begins with.
+machine.MANY_FILES = "ulimit -Sn $(ulimit -Hn); "
+
 --- Writes a whole file.
 function machine.write(path, text)
   local file = assert(io.open(path, "w"))

@@ -1,5 +1,7 @@
 -- A node of the bench's own: a process on tmpfs, on the processors that it is
 -- given. Its life hangs on its standard input, so it ends with the bench.
+local machine = require "bench.machine"
+
 local node = {}
 
 local Node = {}
@@ -33,8 +35,9 @@ end
 -- @treturn table `address`, `stop`
 function node.start(dir, prefix)
   local self = setmetatable({ dir = dir, control = nil, address = nil }, Node)
-  self.control = assert(io.popen(("exec %s lua5.4 spec/support/node_process.lua %s 127.0.0.1:0"
-    .. " >%s.out 2>%s.err"):format(prefix, dir, dir, dir), "w"))
+  self.control = assert(io.popen((machine.MANY_FILES .. "exec %s lua5.4"
+    .. " spec/support/node_process.lua %s 127.0.0.1:0 >%s.out 2>%s.err"):format(prefix, dir, dir,
+    dir), "w"))
   self.address = wait_ready(self)
   return self
 end

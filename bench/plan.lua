@@ -49,7 +49,7 @@ plan.regimes = { "one_core", "two_cores" }
 -- How long and how often: seconds of one measurement, rounds, kills of a leader; rows of
 -- a transaction, rows of a large result, connections of one process, statements of a
 -- pipeline.
-plan.full = { seconds = 0.25, rounds = 7, scaling_rounds = 3, failovers = 7, inserts = 10000,
+plan.full = { seconds = 0.25, rounds = 7, scaling_rounds = 3, failovers = 5, inserts = 10000,
   rows = 100000, connections = 1000, depth = 640 }
 plan.quick = { seconds = 0.04, rounds = 3, scaling_rounds = 1, failovers = 2, inserts = 2000,
   rows = 100000, connections = 1000, depth = 640 }
