@@ -121,6 +121,7 @@ build = {
     ["dqlite.source_slots"] = "lua/dqlite/source_slots.lua",
     ["dqlite.sql"] = "lua/dqlite/sql.lua",
     ["dqlite.state"] = "lua/dqlite/state.lua",
+    ["dqlite.survey"] = "lua/dqlite/survey.lua",
     ["dqlite.statement"] = "lua/dqlite/statement.lua",
     ["dqlite.store"] = "lua/dqlite/store.lua",
     ["dqlite.store_reading"] = "lua/dqlite/store_reading.lua",

@@ -13,8 +13,6 @@
 local caches = require "dqlite.cache"
 local call = require "dqlite.call"
 local errors = require "dqlite.error"
-local exchange = require "dqlite.exchange"
-local features = require "dqlite.features"
 local helpers = require "dqlite.helpers"
 local later = require "dqlite.later"
 local loops = require "dqlite.loops"
@@ -29,6 +27,7 @@ local many = later.require "dqlite.many"
 local pipeline = later.require "dqlite.pipeline"
 local script = later.require "dqlite.script"
 local statement = later.require "dqlite.statement"
+local survey = later.require "dqlite.survey"
 local transaction = later.require "dqlite.transaction"
 
 local Connection = {}
@@ -320,27 +319,7 @@ end
 -- holds the lock that finding out needs)
 -- @treturn dqlite.error|nil the error
 function Connection:features()
-  helpers.check_usable(self)
-  local ready, refused = call.begin(self, self.settings, PING)
-  if not ready then return helpers.failed(self, refused) end
-  self.busy_until = -math.huge -- no wait for a lock
-  local params, err = features.params_32bit(self)
-  local tail, typed
-  if not err then tail, err = features.statement_tail(self) end
-  if not err then
-    self.state.harmless = true -- its table is temporary
-    typed, err = features.typed_null(self, exchange.control, exchange.lookup)
-    self.state.harmless = false
-  end
-  if err and err.kind == "busy" then err = nil end
-  call.finish(self, err)
-  if err then return helpers.failed(self, err) end
-  return {
-    params_32bit = params,
-    statement_tail = tail,
-    returning = tail,
-    typed_null = typed,
-  }
+  return survey(self)
 end
 
 local ROLLBACK = sql.examine "ROLLBACK"

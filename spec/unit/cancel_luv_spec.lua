@@ -62,6 +62,7 @@ local function run_case(call, n, disturbance)
   case.thread = coroutine.create(function()
     case.conn = assert(dqlite.connect(server.address))
     local state = call.before and call.before(case.conn, source)
+    luv.sleep(0) -- from here on it is the loop that lets it go on, between two looks at sockets
     case.about.from = #source.applied
     local received = server.received
     parks.watch(coroutine.running())
