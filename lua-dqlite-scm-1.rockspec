@@ -146,6 +146,7 @@ build = {
         "src/core/fork.c",
         "src/core/frame.c",
         "src/core/message.c",
+        "src/core/pace.c",
         "src/core/param.c",
         "src/core/random.c",
         "src/core/rows.c",

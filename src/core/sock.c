@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/fork.h"
@@ -198,12 +199,14 @@ int dqc_sock_block(struct dqc_sock *sock)
 /* The servers leave Nagle's algorithm on, so the second frame of an answer
  * waits for the acknowledgement of the first, which the kernel here holds
  * back for 40 ms. A receive behind a receive sends it at once (protocol.md
- * 5); a lone request and its lone answer never pay for this. */
+ * 5); a lone request and its lone answer never pay for this. Where answers
+ * gather the kernel shall not go on by itself to send it at once: that is what
+ * the 1 of a value stands for (Linux, __tcp_sock_set_quickack). */
 static void acknowledge(struct dqc_sock *sock)
 {
 #ifdef TCP_QUICKACK
   if (sock->tcp && sock->received) {
-    set_option(sock->fd, IPPROTO_TCP, TCP_QUICKACK, 1);
+    set_option(sock->fd, IPPROTO_TCP, TCP_QUICKACK, sock->pace.due ? 2 : 1);
   }
 #else
   (void)sock;
@@ -231,6 +234,32 @@ int dqc_sock_recv(struct dqc_sock *sock, uint8_t *room, size_t size, size_t *n)
 {
   acknowledge(sock);
   return receive(sock, room, size, MSG_DONTWAIT, n);
+}
+
+static int64_t nanoseconds(void)
+{
+  struct timespec ts;
+  clock_gettime(CLOCK_MONOTONIC, &ts);
+  return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+/* Only where it is us who acknowledges. */
+void dqc_sock_gather(struct dqc_sock *sock, size_t due, int timeout)
+{
+#ifdef TCP_QUICKACK
+  if (!sock->tcp || !sock->received || due < DQC_PACE_LEAST) {
+    dqc_pace_restart(&sock->pace);
+    return;
+  }
+  int64_t pause = dqc_pace_pause(&sock->pace, due, nanoseconds());
+  struct timespec ts = {0, (long)pause};
+  if (pause / 1000000 < timeout / 2) nanosleep(&ts, NULL);
+#else
+  (void)sock;
+  (void)due;
+  (void)timeout;
+  (void)nanoseconds;
+#endif
 }
 
 /* A receive that sleeps in the kernel spares the call to poll. It must not

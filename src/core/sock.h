@@ -1,11 +1,12 @@
 /* A stream socket: connect step, send, receive, wait. The only file that
  * knows sockets. Nothing here waits but dqc_sock_wait, dqc_sock_poll,
- * dqc_fds_poll, dqc_sock_recv_wait, dqc_sock_lookup and dqc_sock_connect with
- * patience. */
+ * dqc_fds_poll, dqc_sock_recv_wait, dqc_sock_gather, dqc_sock_lookup and
+ * dqc_sock_connect with patience. */
 #ifndef DQC_SOCK_H
 #define DQC_SOCK_H
 
 #include "core/addr.h"
+#include "core/pace.h"
 
 #pragma GCC visibility push(hidden)
 
@@ -17,6 +18,7 @@ struct dqc_sock {
   uint8_t tuned; /* its options are set */
   unsigned forks; /* of dqc_fork_count: the process that it belongs to */
   int patience; /* ms that a blocking receive waits, 0: not set (yet) */
+  struct dqc_pace pace; /* of answers to what was sent ahead */
 };
 
 /* A numeric address, as text. */
@@ -54,6 +56,11 @@ int dqc_sock_recv(struct dqc_sock *sock, uint8_t *room, size_t size,
  * come early: look at the clock and call again. */
 int dqc_sock_recv_wait(struct dqc_sock *sock, uint8_t *room, size_t size,
                        int timeout, size_t *n);
+
+/* Where many answers are due: sleeps as long as these are to gather (core/pace.h)
+ * before the receive that comes next acknowledges what has come. For a millisecond
+ * at most, and no longer than half of the timeout, in milliseconds. */
+void dqc_sock_gather(struct dqc_sock *sock, size_t due, int timeout);
 
 /* DQC_DONE with *n bytes sent, DQC_WANT_WRITE, DQC_ECLOSED, DQC_EOS. */
 int dqc_sock_send(struct dqc_sock *sock, struct dqc_bytes bytes, size_t *n);

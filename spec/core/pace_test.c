@@ -1,0 +1,62 @@
+/* How long answers are left to gather, by a clock of the test's own. */
+#include "core/pace.h"
+
+#include "support/check.h"
+
+#define US INT64_C(1000)
+
+static void test_unknown(void)
+{
+  struct dqc_pace pace = {0, 0, 0};
+  CHECK_EQ(dqc_pace_pause(&pace, DQC_PACE_LEAST - 1, 0), 0);
+  CHECK_EQ(dqc_pace_pause(&pace, 64, 0), 64 * US);
+}
+
+/* Half of the time that the answers take that are due. */
+static void test_measured(void)
+{
+  struct dqc_pace pace = {0, 0, 0};
+  dqc_pace_pause(&pace, 64, 0);
+  CHECK_EQ(dqc_pace_pause(&pace, 44, 200 * US), 220 * US);
+  CHECK_EQ(dqc_pace_pause(&pace, 20, 680 * US), 200 * US);
+}
+
+/* The time of few answers is that of waking up. */
+static void test_few(void)
+{
+  struct dqc_pace pace = {0, 0, 0};
+  dqc_pace_pause(&pace, 64, 0);
+  dqc_pace_pause(&pace, 44, 200 * US);
+  CHECK_EQ(dqc_pace_pause(&pace, 40, 900 * US), 100 * US);
+}
+
+/* Too long a pause, behind which nothing is due, is not made again. */
+static void test_too_long(void)
+{
+  struct dqc_pace pace = {0, 0, 0};
+  dqc_pace_pause(&pace, 64, 0);
+  CHECK_EQ(dqc_pace_pause(&pace, 32, 32000 * US), 1000 * US);
+  for (int i = 0; i < 3; i++) {
+    dqc_pace_restart(&pace);
+    CHECK(dqc_pace_pause(&pace, 64, 0) <= 1000 * US);
+  }
+  CHECK_EQ(dqc_pace_pause(&pace, 64, 0), 200 * US);
+}
+
+static void test_restarted(void)
+{
+  struct dqc_pace pace = {0, 0, 0};
+  dqc_pace_pause(&pace, 64, 0);
+  dqc_pace_restart(&pace);
+  CHECK_EQ(dqc_pace_pause(&pace, 40, 900 * US), 40 * US);
+}
+
+int main(void)
+{
+  test_unknown();
+  test_measured();
+  test_few();
+  test_too_long();
+  test_restarted();
+  return check_done();
+}

@@ -1,0 +1,37 @@
+#include "core/pace.h"
+
+/* Nanoseconds for an answer, between which it is looked for. */
+#define QUICKEST 2000
+#define SLOWEST 100000
+
+#define LONGEST 1000000 /* ns of a pause */
+
+/* So many tell: the time of fewer is that of waking up. */
+#define ENOUGH (DQC_PACE_LEAST / 2)
+
+static int64_t between(int64_t least, int64_t value, int64_t most)
+{
+  if (value < least) return least;
+  return value > most ? most : value;
+}
+
+int64_t dqc_pace_pause(struct dqc_pace *pace, size_t due, int64_t now)
+{
+  if (due + ENOUGH <= pace->due) {
+    pace->each = (now - pace->at) / (int64_t)(pace->due - due);
+  }
+  pace->each = between(QUICKEST, pace->each, SLOWEST);
+  pace->due = due;
+  pace->at = now;
+  if (due < DQC_PACE_LEAST) return 0;
+  /* The half counts until it is measured again: of a pause behind which nothing
+   * is due any more nobody hears that it was too long. */
+  pace->each /= 2;
+  if (due >= LONGEST / QUICKEST * 2) return LONGEST;
+  return between(0, (int64_t)due * pace->each, LONGEST);
+}
+
+void dqc_pace_restart(struct dqc_pace *pace)
+{
+  pace->due = 0;
+}
