@@ -236,6 +236,17 @@ function Link:ask(deadline, about)
   return self:reply(deadline, about)
 end
 
+--- Sends what is pending, all of it or until an answer comes in.
+-- @tparam number deadline of the loop's now()
+-- @tparam[opt] table about the request, for the error: sql, write
+-- @treturn true|nil
+-- @treturn table|nil the error
+function Link:push(deadline, about)
+  local done, kind, why = self:wait(self.stream, "send", deadline)
+  if done then return true end
+  return nil, broken_wait(self, kind, why, about)
+end
+
 --- Sends what is pending, and does not wait for a reply.
 -- @tparam number deadline of the loop's now()
 -- @tparam[opt] table about the request, for the error: sql, write
@@ -243,8 +254,8 @@ end
 -- @treturn table|nil the error
 function Link:flush(deadline, about)
   while self.stream and self.core:pending() > 0 do
-    local done, kind, why = self:wait(self.stream, "send", deadline)
-    if not done then return nil, broken_wait(self, kind, why, about) end
+    local sent, err = self:push(deadline, about)
+    if not sent then return nil, err end
   end
   if self.stream then return true end
   return nil, self:ended()

@@ -72,26 +72,29 @@ function Run:stop(i, err, raised)
   if not self.failure then
     self.failure = { index = i, err = err, raised = raised }
   end
-  return false
+  return 0
 end
 
 function Run:send(i)
   local conn, known = self.conn, self.known
   local set, broken = self.next_set()
   if broken then return self:stop(i, nil, broken) end
-  if set == nil then return false end
+  if set == nil then return 0 end
   if type(set) ~= "table" then
     return self:stop(i, nil, { misuse = "it is a table, not a " .. type(set) })
   end
   local sent, err = exchange.write(conn, known, self.id, known.returning, set)
-  if sent then return true end
+  if sent then return 1 end
   if err.misuse then return self:stop(i, nil, err) end
   return self:stop(i, err)
 end
 
 function Run:receive(i)
   local conn, known = self.conn, self.known
-  if not conn.link.stream then return self:stop(i, conn.link:ended()) end
+  if not conn.link.stream then
+    self:stop(i, conn.link:ended())
+    return 1, false
+  end
   local answer, err
   if known.returning then
     answer, err = result.rows(conn, self.settings, result.count)
@@ -100,9 +103,10 @@ function Run:receive(i)
     answer, err = result.counts(conn, known)
     self.total = self.total + (answer and answer.rows_affected or 0)
   end
-  if answer then return true end
+  if answer then return 1, true end
   conn.state:failed(known, err)
-  return self:stop(i, err)
+  self:stop(i, err)
+  return 1, false
 end
 
 local function run_all(self)
@@ -112,8 +116,7 @@ local function run_all(self)
   self.id = self.id or prepare(conn, self.known)
   if not link.stream then return self:stop(nil, link.cause or link:ended()) end
   conn.write, link.yields_rows, link.holds_lock = false, self.known.returning, true
-  window.run(conn, "executemany", not pipelined and 1 or nil,
-    function(i) return self:send(i) end, function(i) return self:receive(i) end)
+  window.run(conn, "executemany", not pipelined and 1 or nil, self)
 end
 
 local function finish(self, scope)

@@ -30,6 +30,7 @@ local MOST_PARAMS, FEW_PARAMS = 32766, 50
 
 -- How many parameters follow the text; `n` counts trailing nils.
 local function count_of(entry)
+  if next(entry) == 1 and next(entry, 1) == nil then return 0 end
   local highest = 1
   for key in pairs(entry) do
     if type(key) == "number" and key > highest then highest = key end
@@ -62,103 +63,102 @@ local function indexed(i, kind, reason, known)
   return err
 end
 
-local function new_item(i, known, entry, n)
-  return {
-    index = i,
-    known = known,
-    entry = entry,
-    n = n, -- parameters
-    rows = false, -- it is sent as a query
-    lead = 0, -- answers that come before its own, as in dqlite.schema
-    doubt = false, -- would a lost answer leave it in doubt?
-    refused = nil, -- the error, when it could not be sent
-    finalizing = 0, -- answers that come behind
-    preparing = nil, -- the cache's entry, when one of them is to its PREPARE
-  }
+-- What a pipeline asks for as a whole is told by these of its statements.
+local TRAITS = { "writes", "fails", "returning", "returns_star", "rollback" }
+
+-- A statement that is new to the batch.
+local function add_statement(batch, i, known)
+  for _, trait in ipairs(TRAITS) do
+    if known[trait] and not batch.first[trait] then batch.first[trait] = i end
+  end
+  if known.params > batch.most.params then batch.most = known end
+  batch.seen[known] = true
 end
 
 -- An entry as it is sent; everything that can be known to be wrong with it is
 -- found here, before the first one leaves.
-local function read_entry(conn, i, entry)
-  if type(entry) ~= "table" or type(entry[1]) ~= "string" then
+local function add_entry(batch, conn, i, entry)
+  local text = type(entry) == "table" and entry[1]
+  if type(text) ~= "string" then
     errors.misuse(("entry %d of a pipeline is a table whose first value is the statement")
       :format(i))
   end
-  local known = sql.examine(entry[1])
-  local kind, reason = refusal(conn, known)
-  if kind then return nil, indexed(i, kind, reason, known) end
+  local known = batch.knowns[i - 1]
+  if not known or known.text ~= text then known = sql.examine(text) end
+  if not batch.seen[known] then
+    local kind, reason = refusal(conn, known)
+    if kind then return indexed(i, kind, reason, known) end
+    add_statement(batch, i, known)
+  end
   local n = count_of(entry)
   if not n then errors.misuse(("entry %d of a pipeline: n is a count"):format(i)) end
-  local _, wrong, why = core.check_params(known.numbering, params_of(entry, n))
-  if not wrong then return new_item(i, known, entry, n) end
-  kind, reason = wrong, why
+  batch.knowns[i], batch.counts[i] = known, n
+  if n == 0 and known.params == 0 then return nil end
+  local _, kind, reason = core.check_params(known.numbering, params_of(entry, n))
   if kind == "misuse" then errors.misuse(("entry %d of a pipeline: %s"):format(i, reason)) end
-  return nil, indexed(i, kind, reason, known)
+  return kind and indexed(i, kind, reason, known)
 end
 
+-- The whole list, as `Run` needs it.
 local function read_entries(conn, list)
   if type(list) ~= "table" then
     errors.misuse("a pipeline is a list of entries, not a " .. type(list))
   end
   helpers.check_list(list, "a pipeline")
-  local items = {}
+  local batch = {
+    entries = list,
+    knowns = {}, -- what is known of each statement
+    counts = {}, -- how many parameters each has
+    seen = {}, -- set of these statements
+    first = {}, -- by trait: the index of the first entry with it
+    most = ANY, -- the statement that takes most parameters
+  }
   for i, entry in ipairs(list) do
-    local item, err = read_entry(conn, i, entry)
-    if not item then return nil, err end
-    items[i] = item
+    local err = add_entry(batch, conn, i, entry)
+    if err then return nil, err end
   end
-  return items
+  return batch
 end
 
 -- ---- what the server and the transaction allow ----
 
-local function most_params(items)
-  local most = ANY
-  for _, item in ipairs(items) do
-    if item.known.params > most.params then most = item.known end
-  end
-  return most
-end
-
--- The first entry with it.
-local function any(items, field)
-  for _, item in ipairs(items) do
-    if item.known[field] then return item end
-  end
-end
-
-local function unsupported(conn, item, what, reason)
+local function unsupported(conn, batch, i, what, reason)
   local err = errors.new {
     kind = "unsupported",
     message = what .. " in a pipeline, outside of a transaction: " .. reason,
     address = conn.address,
-    sql = item.known.text,
+    sql = batch.knowns[i].text,
   }
-  err.index = item.index
+  err.index = i
   return err
 end
 
 -- Outside of a transaction no OR FAIL (dqlite.call), no RETURNING before 1.15
 -- (hazards.md), and none with a `*`, since the schema could change before it
 -- (dqlite.schema).
-local function check_alone(conn, items)
+local function check_alone(conn, batch)
   if conn.state.surely_open then return true end
-  local fails, returning = any(items, "fails"), any(items, "returning")
-  if fails then return nil, unsupported(conn, fails, "OR FAIL", "use execute") end
-  if not returning then return true end
-  local star = any(items, "returns_star")
-  if star then return nil, unsupported(conn, star, "RETURNING *", "name the columns") end
+  local first = batch.first
+  if first.fails then
+    return nil, unsupported(conn, batch, first.fails, "OR FAIL", "use execute")
+  end
+  if not first.returning then return true end
+  if first.returns_star then
+    return nil, unsupported(conn, batch, first.returns_star, "RETURNING *", "name the columns")
+  end
   local can, err = features.statement_tail(conn)
   if can then return true end
-  return nil, err or unsupported(conn, returning, "RETURNING", "not on this server (before 1.15)")
+  return nil, err
+    or unsupported(conn, batch, first.returning, "RETURNING", "not on this server (before 1.15)")
 end
 
 -- nil: as many as the window takes; 1: one by one, up to the first failure
-local function how_many(conn, items)
-  if not conn.state.surely_open or not any(items, "writes") then return nil end
-  if any(items, "rollback") then return 1 end
+local function how_many(conn, batch)
+  local first = batch.first
+  if not conn.state.surely_open or not first.writes then return nil end
+  if first.rollback then return 1 end
   local safe, err = ahead.is_safe(conn)
-  if safe and any(items, "returning") then safe, err = features.statement_tail(conn) end
+  if safe and first.returning then safe, err = features.statement_tail(conn) end
   return not safe and 1 or nil, err
 end
 
@@ -167,27 +167,35 @@ end
 local Run = {}
 Run.__index = Run
 
+-- What rides behind a statement: FINALIZE, PREPARE.
+local function ride(self, i, entry)
+  local finalizing, preparing = exchange.ride(self.conn, entry)
+  self.riders[i] = { finalizing = finalizing, preparing = preparing }
+end
+
 function Run:send(i)
-  local conn, item = self.conn, self.items[i]
-  if not item or self.stopped then return false end
-  local known = item.known
-  item.rows = known.yields_rows ~= false
-  local unstable = known.unstable or known.returns_star
-  item.lead = unstable and schema.lead(conn) or 0
-  local sent, entry = exchange.write(conn, known, nil, item.rows,
-    params_of(item.entry, item.n))
-  if item.lead > 0 then schema.trail(conn, item.lead) end
+  local conn, known, n = self.conn, self.knowns[i], self.counts[i]
+  if not known or self.stopped then return 0 end
+  local as_query, lead = known.yields_rows ~= false, nil
+  if known.unstable or known.returns_star then
+    lead = schema.lead(conn)
+    self.leads[i] = lead
+  end
+  local sent, entry
+  if n == 0 then
+    sent, entry = exchange.write(conn, known, nil, as_query)
+  else
+    sent, entry = exchange.write(conn, known, nil, as_query, params_of(self.entries[i], n))
+  end
+  if lead then schema.trail(conn, lead) end
   if not sent then
-    item.refused = entry
-    return true
+    self.refused[i] = entry
+    return 1
   end
-  item.doubt = known.writes and conn.state:in_doubt(known)
-  if item.rows then conn.link.yields_rows = true end
-  if entry or conn.cache.doomed[1] then
-    item.finalizing, item.preparing = exchange.ride(conn, entry)
-  end
-  conn.link.queued = not self.received and conn.link.core:pending() or nil
-  return true
+  if known.writes then self.doubts[i] = conn.state:in_doubt(known) end
+  if as_query then conn.link.yields_rows = true end
+  if entry or conn.cache.doomed[1] then ride(self, i, entry) end
+  return 1
 end
 
 function Run:fail(i, err)
@@ -195,63 +203,72 @@ function Run:fail(i, err)
   self.failure = self.failure or err
 end
 
-local function read_answer(self, item)
-  local conn, known = self.conn, item.known
-  conn.sql, conn.write = known.text, item.doubt
-  if not item.rows then return result.counts(conn, known) end
-  local read = self.settings.arrays and result.by_position or result.by_name
-  local list, err = result.rows(conn, self.settings, read)
+local function read_answer(self, i, known)
+  local conn = self.conn
+  conn.sql, conn.write = known.text, self.doubts[i] or false
+  if known.yields_rows == false then return result.counts(conn, known) end
+  local list, err = result.rows(conn, self.settings, self.read)
   return list and result.finished(list, self.settings), err
 end
 
 -- What was sent and not answered before the connection died.
-local function lost(self, item)
-  local cause = self.conn.link.cause
+local function lost(self, i)
+  local conn = self.conn
+  local cause = conn.link.cause
   return errors.lost(cause and cause.kind or "closed",
     "the connection was lost before the answer came", {
-      address = self.conn.address,
-      sql = item.known.text,
-      write = item.doubt and not self.conn.link.unsent,
+      address = conn.address,
+      sql = self.knowns[i].text,
+      write = self.doubts[i] and not conn.link.unsent,
       leader = cause and cause.leader,
     })
 end
 
+-- The answer to an entry that others came ahead of.
+local function read_behind(self, i, known, lead)
+  local conn = self.conn
+  local readable, wrong = schema.read_lead(conn, lead)
+  local answer, err = nil, self.refused[i]
+  if readable and not err then answer, err = read_answer(self, i, known) end
+  schema.read_trail(conn, lead)
+  if wrong then return nil, wrong end
+  return answer, err
+end
+
 function Run:receive(i)
-  local conn, item = self.conn, self.items[i]
-  self.received = true
+  local conn, known, lead = self.conn, self.knowns[i], self.leads[i]
   if not conn.link.stream then
-    self:fail(i, lost(self, item))
-    return false
+    self:fail(i, lost(self, i))
+    return 1, false
   end
-  local readable, wrong = true, nil
-  if item.lead > 0 then readable, wrong = schema.read_lead(conn, item.lead) end
-  local answer, err = nil, item.refused
-  if readable and not err then answer, err = read_answer(self, item) end
-  if item.lead > 0 then schema.read_trail(conn, item.lead) end
-  if wrong then answer, err = nil, wrong end
+  local answer, err = nil, self.refused[i]
+  if lead then
+    answer, err = read_behind(self, i, known, lead)
+  elseif not err then
+    answer, err = read_answer(self, i, known)
+  end
   if answer then
     self.results[i] = answer
   else
-    conn.state:failed(item.known, err)
+    conn.state:failed(known, err)
     self:fail(i, err)
   end
-  if item.preparing or item.finalizing > 0 then
-    exchange.read_riders(conn, item.finalizing, item.preparing)
-  end
-  if not conn.link.stream then return false end
+  local riders = self.riders[i]
+  if riders then exchange.read_riders(conn, riders.finalizing, riders.preparing) end
+  if not conn.link.stream then return 1, false end
   self.stopped = not answer and self.most == 1
-  return not self.stopped
+  return 1, not self.stopped
 end
 
 -- Every place is filled: these were not sent.
 local function fill(self)
-  for i, item in ipairs(self.items) do
+  for i, known in ipairs(self.knowns) do
     if not self.results[i] then
       local err = errors.new {
         kind = "closed",
         message = "not sent: one before it failed",
         address = self.conn.address,
-        sql = item.known.text,
+        sql = known.text,
         fatal = not self.conn.link.stream,
         retryable = true,
       }
@@ -260,25 +277,33 @@ local function fill(self)
   end
 end
 
-local function run(conn, settings, items)
-  local most, err = how_many(conn, items)
+local function run(conn, settings, batch)
+  local most, err = how_many(conn, batch)
   if err then return nil, err end
   local self = setmetatable({
     conn = conn,
     settings = settings,
-    items = items,
+    read = settings.arrays and result.by_position or result.by_name,
+    entries = batch.entries,
+    knowns = batch.knowns,
+    counts = batch.counts,
     most = most, -- how many may be on their way; nil: as the window says
+    -- of few entries, by their index:
+    leads = {}, -- how many answers come before its own, as in dqlite.schema
+    doubts = {}, -- would a lost answer leave it in doubt?
+    refused = {}, -- the error, when it could not be sent
+    riders = {}, -- what was sent behind it
     results = {},
     failure = nil, -- the first error
-    received = false, -- an answer was waited for
     stopped = false,
   }, Run)
   conn.link.yields_rows = false
-  conn.link.holds_lock = conn.state.maybe_open or any(items, "returning") ~= nil
-  window.run(conn, "a pipeline", most,
-    function(i) return self:send(i) end, function(i) return self:receive(i) end)
-  fill(self)
-  if self.failure then helpers.failed(conn, self.failure) end
+  conn.link.holds_lock = conn.state.maybe_open or batch.first.returning ~= nil
+  window.run(conn, "a pipeline", most, self)
+  if self.failure then
+    fill(self)
+    helpers.failed(conn, self.failure)
+  end
   return self.results
 end
 
@@ -287,15 +312,15 @@ function pipeline.run(conn, list, opts)
   helpers.check_usable(conn)
   local settings = opts == nil and conn.settings
     or options.call(opts, conn.settings, "pipeline")
-  local items, wrong = read_entries(conn, list)
-  if not items then return helpers.failed(conn, wrong) end
-  if #items == 0 then return {} end
-  local ready, err = call.begin(conn, settings, most_params(items))
+  local batch, wrong = read_entries(conn, list)
+  if not batch then return helpers.failed(conn, wrong) end
+  if not batch.knowns[1] then return {} end
+  local ready, err = call.begin(conn, settings, batch.most)
   if not ready then return helpers.failed(conn, err) end
   local results
-  if any(items, "writes") then ready, err = scopes.settle(conn) end
-  if ready then ready, err = check_alone(conn, items) end
-  if ready then results, err = run(conn, settings, items) end
+  if batch.first.writes then ready, err = scopes.settle(conn) end
+  if ready then ready, err = check_alone(conn, batch) end
+  if ready then results, err = run(conn, settings, batch) end
   call.finish(conn, err)
   if not results then return helpers.failed(conn, err) end
   return results

@@ -192,7 +192,16 @@ describe("a pipeline in a transaction", function()
   it("of reads alone asks nothing and goes ahead", function()
     local _, server = inside(nil, entries(20, READ), function(_, s) s.triggers = true end)
     assert.is_true(server.ahead >= 20)
-    assert.equal(1, #server:log(true))
+    local log = server:log()
+    assert.equal(20 + 1, #log) -- with a PREPARE
+    for _, request in ipairs(log) do assert.is_nil(simulated.asks_for_triggers(request)) end
+  end)
+
+  it("leaves a few at a time, while the others are made", function()
+    local _, server = inside(nil, entries(40, READ))
+    local sizes = {}
+    for i, write in ipairs(server:log(true)) do sizes[i] = #write end
+    assert.same({ 16 + 1, 16, 8 }, sizes) -- with a PREPARE
   end)
 
   it("waits for each answer where one may end it, up to the first failure", function()
