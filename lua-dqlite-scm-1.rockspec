@@ -156,6 +156,7 @@ build = {
         "src/core/token.c",
         "src/core/value.c",
         "src/lua/boxed.c",
+        "src/lua/bulk.c",
         "src/lua/core.c",
         "src/lua/decode.c",
         "src/lua/encode.c",

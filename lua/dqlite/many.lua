@@ -41,16 +41,18 @@ end
 
 -- ---- the parameters ----
 
--- Answers the next set of parameters, nil at the end; or nil and what a user's
+-- The list, where several sets can be taken at once. One with a metatable may be
+-- no plain list.
+local function plain(list)
+  return type(list) == "table" and not getmetatable(list) and list
+end
+
+-- Answers the i-th set of parameters, the next one, nil at the end; or nil and what a user's
 -- iterator raised.
 local function sets_of(list)
   if type(list) == "table" then
     helpers.check_list(list, "a list of sets of parameters")
-    local i = 0
-    return function()
-      i = i + 1
-      return list[i]
-    end
+    return function(i) return list[i] end
   end
   if type(list) ~= "function" then
     errors.misuse("sets of parameters are a list or an iterator, not a " .. type(list))
@@ -75,9 +77,9 @@ function Run:stop(i, err, raised)
   return 0
 end
 
-function Run:send(i)
+local function send_one(self, i)
   local conn, known = self.conn, self.known
-  local set, broken = self.next_set()
+  local set, broken = self.next_set(i)
   if broken then return self:stop(i, nil, broken) end
   if set == nil then return 0 end
   if type(set) ~= "table" then
@@ -89,8 +91,23 @@ function Run:send(i)
   return self:stop(i, err)
 end
 
+function Run:send(i, most)
+  if self.failure then return 0 end
+  local id, known = self.id, self.known
+  if id and self.list and not known.returning then
+    local n = self.conn.link.core:exec_sets(id, known.numbering, self.list, i, most)
+    if n > 0 then return n end
+  end
+  return send_one(self, i)
+end
+
 function Run:receive(i)
   local conn, known = self.conn, self.known
+  if not known.returning then
+    local n, rows = conn.link.core:results()
+    self.total = self.total + rows
+    if n > 0 then return n, true end
+  end
   if not conn.link.stream then
     self:stop(i, conn.link:ended())
     return 1, false
@@ -137,7 +154,7 @@ local function raise(index, raised)
   errors.misuse(("set %d of the parameters: %s"):format(index, raised.misuse))
 end
 
-local function perform(conn, settings, known, id, next_set)
+local function perform(conn, settings, known, id, list, next_set)
   local ready, refused = call.begin(conn, settings, known)
   if not ready then return nil, refused end
   local scope, err = scopes.open(conn, "BEGIN IMMEDIATE", "savepoint")
@@ -150,6 +167,7 @@ local function perform(conn, settings, known, id, next_set)
     settings = settings,
     known = known,
     id = id, -- of the prepared statement; nil: as text
+    list = plain(list), -- of sets; else they come one by one
     next_set = next_set,
     total = 0, -- rows affected
     failure = nil, -- the first one: `index`, `err` or `raised`
@@ -176,7 +194,7 @@ function many.execute(conn, known, id, list, opts)
   local next_set = sets_of(list)
   local wrong = check(conn, known)
   if wrong then return helpers.failed(conn, wrong) end
-  local answer, err = perform(conn, settings, known, id, next_set)
+  local answer, err = perform(conn, settings, known, id, list, next_set)
   if not answer then return helpers.failed(conn, err) end
   return answer
 end

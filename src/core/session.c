@@ -386,3 +386,16 @@ int dqc_session_next(struct dqc_session *session, struct dqc_reply *reply)
   reply->roles = expected.roles;
   return DQC_DONE;
 }
+
+int dqc_session_has(const struct dqc_session *session, uint8_t type)
+{
+  struct dqc_frame frame;
+  size_t need;
+  struct dqc_bytes input = dqc_buf_view(&session->in);
+  if (session->status) return 0;
+  if (session->current) input.ptr += session->current;
+  input.len -= session->current;
+  return dqc_frame_next(input, session->max_message, &frame, &need) ==
+             DQC_DONE &&
+         frame.type == type;
+}

@@ -89,6 +89,9 @@ int dqc_session_feed(struct dqc_session *session, struct dqc_bytes bytes);
  * session. The reply before it is gone. */
 int dqc_session_next(struct dqc_session *session, struct dqc_reply *reply);
 
+/* Is the next reply here, whole and of that type? */
+int dqc_session_has(const struct dqc_session *session, uint8_t type);
+
 /* Ends the session. The first cause stays. */
 void dqc_session_fail(struct dqc_session *session, int status,
                       const char *reason);

@@ -229,6 +229,7 @@ void dql_register_session(lua_State *L)
   dql_setfuncs(L, dql_opening_methods);
   dql_setfuncs(L, dql_request_methods);
   dql_setfuncs(L, dql_reply_methods);
+  dql_setfuncs(L, dql_bulk_methods);
   lua_setfield(L, -3, "session_methods");
   lua_pop(L, 1);
   lua_pushcfunction(L, new_session);

@@ -1,6 +1,6 @@
 /* One session in Lua: core/session.h with its current reply. session.c owns
  * it; request.c writes requests, reply.c reads the current reply, opening.c does
- * both for what opens a session. */
+ * both for what opens a session, bulk.c either for many. */
 #ifndef DQL_SESSION_H
 #define DQL_SESSION_H
 
@@ -50,6 +50,7 @@ int dql_push_ended(lua_State *L, const struct dql_session *session);
 extern const luaL_Reg dql_opening_methods[];
 extern const luaL_Reg dql_request_methods[];
 extern const luaL_Reg dql_reply_methods[];
+extern const luaL_Reg dql_bulk_methods[];
 
 /* Adds session to the table on the stack. */
 void dql_register_session(lua_State *L);
