@@ -1,8 +1,7 @@
 -- lua lua.lua LOOP WORKLOAD ADDRESS SECONDS COUNT [timed]: this library as a
--- client of the bench, on the blocking loop or inside of luv's; ADDRESS may be several
--- with commas between. Prints
--- operations, seconds, seconds of processor, peak memory in KiB, and where each
--- call is timed p50 and p99 in microseconds.
+-- client of the bench, on the blocking loop or inside of luv's. ADDRESS may be several
+-- with commas between. Prints operations, seconds, seconds of processor, peak memory in
+-- KiB, and where each call is timed p50 and p99 in microseconds.
 local dqlite = require "dqlite"
 local measuring = require "bench.clients.measuring"
 
@@ -16,8 +15,6 @@ local loop, workload, address, seconds, count, timed = (table.unpack or unpack)(
 count = tonumber(count)
 
 local task = measuring.new(tonumber(seconds), timed ~= nil)
-
--- ---- workloads ----
 
 local where = {}
 for each in address:gmatch "[^,]+" do where[#where + 1] = each end
@@ -34,6 +31,8 @@ end
 local function expect(list, n)
   assert(#list == n)
 end
+
+-- ---- workloads ----
 
 local workloads = {}
 

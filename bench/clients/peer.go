@@ -188,7 +188,7 @@ func (t *task) measureCrowd(db *sql.DB) {
 	db.SetMaxIdleConns(connections)
 	statement, err := db.Prepare(pointSQL)
 	check(err)
-	t.crowd(statement, time.Now().Add(100*time.Millisecond)) // prepares it everywhere
+	t.crowd(statement, time.Now().Add(t.duration*2/5)) // prepares it everywhere
 	begin, cpu := time.Now(), processor()
 	samples := t.crowd(statement, begin.Add(t.duration))
 	printResult(len(samples), time.Since(begin), processor()-cpu, samples)
