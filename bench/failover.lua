@@ -15,6 +15,7 @@ local tables = require "bench.tables"
 local failover = {}
 
 local POLL = 0.001 -- seconds between two questions
+local LOOK = 0.05 -- between two looks at what the clients have printed
 local PATIENCE = 30 -- seconds until each client writes again
 
 -- ---- the clients ----
@@ -44,33 +45,71 @@ end
 
 -- ---- a round ----
 
--- Asks those that are left until one names another leader. Answers when that was.
-local function await_election(followers, old)
+-- What the nodes that are left say of the leader.
+local Watch = {}
+Watch.__index = Watch
+
+local function new_watch(nodes, old)
   local sessions = {}
-  for i, node in ipairs(followers) do sessions[i] = assert(dqlite.session.connect(node.address)) end
-  local known
+  for i, node in ipairs(nodes) do sessions[i] = assert(dqlite.session.connect(node.address)) end
+  return setmetatable({
+    sessions = sessions,
+    old = old.address, -- of the leader that was killed
+    leader = nil, -- another one that some name
+    elections = {}, -- when the first has named one
+  }, Watch)
+end
+
+function Watch:look()
+  local named = {}
+  for _, session in ipairs(self.sessions) do
+    local address = assert(session:request "LEADER").address
+    if address ~= "" and address ~= self.old then named[address] = now() end
+  end
+  if self.leader and named[self.leader] then return end
+  self.leader = next(named)
+  if self.leader then self.elections[#self.elections + 1] = named[self.leader] end
+end
+
+function Watch:close()
+  for _, session in ipairs(self.sessions) do session:close() end
+end
+
+-- Those of all clients once each has written again.
+local function fares(self, killed, elections)
+  local list = {}
+  for i, each in ipairs(self.clients) do
+    list[i] = gaps.fare(each.process:output(), killed, elections)
+    if not list[i] then return nil end
+  end
+  return list
+end
+
+-- Watches until each client has written, whose files are looked at now and then.
+local function await_writes(self, killed, watch)
+  local next_look, deadline = now(), now() + PATIENCE
   repeat
     dqlite.sleep(POLL)
-    for _, session in ipairs(sessions) do
-      local leader = assert(session:request "LEADER").address
-      if leader ~= "" and leader ~= old.address then known = known or now() end
+    watch:look()
+    if watch.leader and now() > next_look then
+      local list = fares(self, killed, watch.elections)
+      if list then return list end
+      next_look = now() + LOOK
     end
-  until known
-  for _, session in ipairs(sessions) do session:close() end
-  return known
+  until now() > deadline
+  error("not all clients write again", 0)
 end
 
 -- Answers the node that was killed.
 local function measure_round(self)
-  local leader, followers = self.cluster:leader(), self.cluster:followers()
+  local leader = self.cluster:leader()
+  local watch = new_watch(self.cluster:followers(), leader)
   local killed = now()
   leader:kill()
-  local known = await_election(followers, leader)
-  for _, each in ipairs(self.clients) do
-    each.rounds[#each.rounds + 1] = eventually(each.name .. " writes again", function()
-      return gaps.fare(each.process:output(), killed, known)
-    end, PATIENCE)
+  for i, fare in ipairs(await_writes(self, killed, watch)) do
+    table.insert(self.clients[i].rounds, fare)
   end
+  watch:close()
   return leader
 end
 

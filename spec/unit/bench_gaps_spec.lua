@@ -7,19 +7,23 @@ local OUTPUT = "wrote 0.000000 10.000000\nwrote 12.000000 12.200000\n"
 
 describe("the bench's gaps", function()
   it("are those around each kill", function()
-    local fare = gaps.fare(OUTPUT, 20, 21.25)
+    local fare = gaps.fare(OUTPUT, 20, { 21.25 })
     assert.near(0.25, fare.after, 1e-9)
     assert.near(1.49, fare.gap, 1e-9)
-    assert.near(1.001, gaps.fare(OUTPUT, 30, 30.9).gap, 1e-9)
+    assert.near(1.001, gaps.fare(OUTPUT, 30, { 30.9 }).gap, 1e-9)
   end)
 
   it("are not there before the next write, nor in half a line", function()
-    assert.is_nil(gaps.fare(OUTPUT, 40, 41))
-    assert.is_nil(gaps.fare("wrote 19.990000 21.5", 20, 21))
+    assert.is_nil(gaps.fare(OUTPUT, 40, { 41 }))
+    assert.is_nil(gaps.fare("wrote 19.990000 21.5", 20, { 21 }))
   end)
 
   it("may end before this process has heard of the leader", function()
-    assert.near(-0.001, gaps.fare(OUTPUT, 20, 21.501).after, 1e-9)
+    assert.near(-0.001, gaps.fare(OUTPUT, 20, { 21.501 }).after, 1e-9)
+  end)
+
+  it("count from the last election before the write", function()
+    assert.near(0.1, gaps.fare(OUTPUT, 20, { 20.9, 21.4, 22 }).after, 1e-9)
   end)
 
   it("are medians with their spread, and a table", function()
