@@ -205,7 +205,7 @@ function plot.svg(all, run, goals)
   local self = setmetatable({}, Picture)
   local groups, bottom = groups_of(all, run)
   local width = math.max(LEGEND, left_of(#run.regimes) + PANEL + RIGHT)
-  local height = bottom + BOTTOM
+  local height = math.ceil(bottom) + BOTTOM
   self:add('<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d"'
     .. ' role="img"><title>%s</title>', width, height, width, height, plot.escape(TITLE))
   self:add("<style>%s</style>", STYLE)
