@@ -10,7 +10,7 @@ local member = {}
 local LARGEST = "18446744073709551615" -- 2^64 - 1
 local EXACT = 2 ^ 53
 
-local accepted -- the last address that was found to be one
+local accepted = 0 / 0 -- the last address that was found to be one; at first equal to nothing
 
 local ROLES = { voter = "voter", standby = "standby", ["stand-by"] = "standby", spare = "spare" }
 
@@ -63,8 +63,8 @@ end
 -- @treturn string|nil the same
 -- @treturn string|nil what is wrong with it
 function member.address(value)
-  if type(value) ~= "string" then return nil, "an address is a string, not a " .. type(value) end
   if value == accepted then return value end
+  if type(value) ~= "string" then return nil, "an address is a string, not a " .. type(value) end
   local kind, reason, port = core.parse_address(value)
   if not kind then return nil, reason end
   if port == 0 then return nil, "the port is 0" end

@@ -8,7 +8,6 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -148,18 +147,34 @@ static int connect_path(struct dqc_sock *sock, const struct dqc_addr *addr,
   return begin_connect(sock, (struct sockaddr *)&to, (socklen_t)len, patience);
 }
 
+static void set_port(struct addrinfo *at, uint16_t port)
+{
+  struct sockaddr_in v4;
+  struct sockaddr_in6 v6;
+  if (at->ai_family == AF_INET) {
+    memcpy(&v4, at->ai_addr, sizeof v4);
+    v4.sin_port = htons(port);
+    memcpy(at->ai_addr, &v4, sizeof v4);
+  } else {
+    memcpy(&v6, at->ai_addr, sizeof v6);
+    v6.sin6_port = htons(port);
+    memcpy(at->ai_addr, &v6, sizeof v6);
+  }
+}
+
 static int numeric(const struct dqc_addr *addr, struct addrinfo **list)
 {
-  char host[DQC_IP_SIZE], port[8];
+  char host[DQC_IP_SIZE];
   struct addrinfo hints;
   memset(&hints, 0, sizeof hints);
   hints.ai_socktype = SOCK_STREAM;
-  hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV;
+  hints.ai_flags = AI_NUMERICHOST;
   if (addr->host.len >= sizeof host) return DQC_EVALUE;
   memcpy(host, addr->host.ptr, addr->host.len);
   host[addr->host.len] = '\0';
-  snprintf(port, sizeof port, "%u", (unsigned)addr->port);
-  return getaddrinfo(host, port, &hints, list) ? DQC_EVALUE : DQC_DONE;
+  if (getaddrinfo(host, NULL, &hints, list)) return DQC_EVALUE;
+  set_port(*list, addr->port);
+  return DQC_DONE;
 }
 
 int dqc_sock_connect(struct dqc_sock *sock, const struct dqc_addr *addr,

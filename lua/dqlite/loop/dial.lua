@@ -4,6 +4,8 @@
 
 local core = require "dqlite.core"
 
+local direct -- the last address that was found to need no look-up
+
 local function is_number(host)
   return host:find(":", 1, true) or host:find "^[%d.]+$"
 end
@@ -38,9 +40,13 @@ end
 -- with kind and reason
 -- @return a stream, or nil with the kind of the error and its reason
 return function(address, deadline, lookup, connect_to)
+  if address == direct then return connect_to(address, deadline) end
   local kind, host, port = core.parse_address(address)
   if not kind then return nil, "value", host end
-  if kind ~= "tcp" or is_number(host) then return connect_to(address, deadline) end
+  if kind ~= "tcp" or is_number(host) then
+    direct = address
+    return connect_to(address, deadline)
+  end
   local ips, problem, reason = lookup(host, deadline)
   if not ips then return nil, problem, reason end
   if not ips[1] then return nil, "connect", "the name has no address" end
