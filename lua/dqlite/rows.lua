@@ -79,7 +79,7 @@ local function check_step(self)
 end
 
 -- The frame has no more rows, or, with a kind of error, none that can be read. Is
--- there another one? In a forked child no frame has any (read_row in reply.c).
+-- there another one? In a forked child no frame has any (next_row in reply.c).
 local function advance(self, kind, reason)
   self.conn.link:check_process()
   if kind then give_up(self, self.conn.link:fail(kind, reason, self.conn)) end
@@ -89,29 +89,33 @@ local function advance(self, kind, reason)
   return true
 end
 
--- The step from row to row: what happens seldom is elsewhere. What reading a row
--- raises ("not enough memory") leaves the link broken.
+-- A row of the frames to come; false: no more of this one, or why.
+local function step(self, kind, reason)
+  local link = self.conn.link
+  if self.ended then return nil end
+  if kind == "broken off" then link.broken, kind = true, nil end
+  check_step(self)
+  local row
+  repeat
+    if not advance(self, kind, reason) then return nil end
+    link.broken = true
+    row, kind, reason = self.next_row(true)
+    link.broken = false
+  until row
+  return row
+end
+
+-- The step from row to row within a frame; what happens seldom is elsewhere. What
+-- reading a row raises ("not enough memory") leaves the link broken.
 local function iterator_of(self)
-  local conn, link, columns, into = self.conn, self.conn.link, self.columns, self.into
-  local session, settings = link.core, self.settings
-  local by_name, by_position = session.row_by_name, session.row_by_position
-  local name_null, position_null = settings.null_by_name, settings.null_by_position
+  local conn, link, next_row = self.conn, self.conn.link, self.next_row
   return function()
-    if link.owner or link.broken or not link.stream or conn.live ~= self then
-      if self.ended then return nil end
-      check_step(self)
-    end
-    local row, kind, reason
-    repeat
-      link.broken = true
-      if columns then
-        row, kind, reason = by_name(session, name_null, columns, into)
-      else
-        row, kind, reason = by_position(session, position_null, into)
-      end
-      link.broken = false
-    until row or not advance(self, kind, reason)
-    return row
+    if conn.live ~= self then return step(self) end
+    link.broken = true
+    local row, kind, reason = next_row()
+    link.broken = false
+    if row then return row end
+    return step(self, kind, reason)
   end
 end
 
@@ -135,6 +139,12 @@ local function start(self, known, id, ...)
   end
 end
 
+local function reader(conn, settings)
+  local session, into = conn.link.core, settings.reuse and {} or nil
+  if settings.arrays then return session:row_reader(settings.null_by_position, nil, into) end
+  return session:row_reader(settings.null_by_name, result.columns(conn), into)
+end
+
 local function open(conn, settings, known, id, ...)
   local wrong = call.refusal(conn, known, ...)
   if wrong then return nil, wrong end
@@ -142,8 +152,7 @@ local function open(conn, settings, known, id, ...)
     conn = conn,
     known = known,
     settings = settings,
-    into = settings.reuse and {} or nil, -- the one table for all rows
-    columns = nil, -- names, for rows by name
+    next_row = nil, -- gives those of a frame (reply.c)
     lead = 0, -- answers that came before, as in dqlite.schema
     finalizing = 0, -- answers that come behind
     last = false, -- no frame follows the current one
@@ -153,7 +162,7 @@ local function open(conn, settings, known, id, ...)
   if not ready then return nil, err end
   local started, failed = start(self, known, id, ...)
   if started then
-    if not settings.arrays then self.columns = result.columns(conn) end
+    self.next_row = reader(conn, settings)
     conn.live = self
   end
   call.finish(conn, failed)

@@ -30,96 +30,134 @@ local function nothing(...)
   assert.equal(0, select("#", ...))
 end
 
-describe("row_by_name", function()
+-- By position, or by name where there are columns.
+local function reader(session, null_value, columns, into)
+  return session:row_reader(null_value, columns, into)
+end
+
+describe("a reader of rows by name", function()
   it("gives one row after the other", function()
     local session = two_rows()
-    local columns = session:columns()
-    local one = session:row_by_name(nil, columns)
-    assert.same({ a = 1, b = "x" }, one)
-    local two = session:row_by_name(nil, columns)
-    assert.same({ b = 2.5 }, two)
+    local next_row = reader(session, nil, session:columns())
+    local one, two = next_row(), next_row()
+    assert.same({ { a = 1, b = "x" }, { b = 2.5 } }, { one, two })
     assert.not_equal(one, two)
-    nothing(session:row_by_name(nil, columns))
-    nothing(session:row_by_name(nil, columns))
+    nothing(next_row())
+    nothing(next_row())
   end)
 
   it("fills the table that it is given", function()
-    local session = two_rows()
-    local columns, row = session:columns(), { c = 3 }
-    assert.equal(row, session:row_by_name(nil, columns, row))
+    local session, row = two_rows(), { c = 3 }
+    local next_row = reader(session, nil, session:columns(), row)
+    assert.equal(row, next_row())
     assert.same({ a = 1, b = "x", c = 3 }, row)
-    assert.equal(row, session:row_by_name(nil, columns, row))
+    assert.equal(row, next_row())
     assert.same({ b = 2.5, c = 3 }, row)
-    nothing(session:row_by_name(nil, columns, row))
+    nothing(next_row())
   end)
 
   it("has something else for NULL when asked", function()
     local session = two_rows()
-    local columns, row = session:columns(), {}
-    session:row_by_name(null, columns, row)
-    assert.same({ a = null, b = 2.5 }, session:row_by_name(null, columns, row))
+    local next_row = reader(session, null, session:columns(), {})
+    next_row()
+    assert.same({ a = null, b = 2.5 }, next_row())
   end)
 
   it("keeps the last of columns with one name", function()
     local session = reading { columns = { "a", "a" }, { 1, 2 }, { 1, null } }
-    local columns, row = session:columns(), {}
-    assert.same({ a = 2 }, session:row_by_name(nil, columns, row))
-    assert.same({}, session:row_by_name(nil, columns, row))
+    local next_row = reader(session, nil, session:columns(), {})
+    assert.same({ a = 2 }, next_row())
+    assert.same({}, next_row())
   end)
 
   it("passes by what metatables would do", function()
     local session = two_rows()
     local row = setmetatable({}, { __newindex = function() error "asked" end })
-    assert.equal(1, rawget(session:row_by_name(nil, session:columns(), row), "a"))
+    assert.equal(1, rawget(reader(session, nil, session:columns(), row)(), "a"))
   end)
 end)
 
-describe("row_by_position", function()
+describe("a reader of rows by position", function()
   it("gives one row after the other", function()
-    local session = two_rows()
-    local one, two = session:row_by_position(null), session:row_by_position(null)
+    local next_row = reader(two_rows(), null)
+    local one, two = next_row(), next_row()
     assert.same({ { 1, "x" }, { null, 2.5 } }, { one, two })
-    nothing(session:row_by_position(null))
+    nothing(next_row())
   end)
 
   it("fills the table that it is given", function()
-    local session = two_rows()
     local row = {}
-    assert.equal(row, session:row_by_position(null, row))
+    local next_row = reader(two_rows(), null, nil, row)
+    assert.equal(row, next_row())
     assert.same({ 1, "x" }, row)
-    assert.equal(row, session:row_by_position(null, row))
+    assert.equal(row, next_row())
     assert.same({ null, 2.5 }, row)
     assert.equal(2, #row)
   end)
 
   it("may leave a NULL out", function()
-    local session = two_rows()
-    local row = session:row_by_position(nil, {})
-    assert.same({ nil, 2.5 }, session:row_by_position(nil, row))
+    local next_row = reader(two_rows(), nil, nil, {})
+    next_row()
+    assert.same({ nil, 2.5 }, next_row())
+  end)
+end)
+
+describe("a reader of rows", function()
+  local function two_frames()
+    return reading({ columns = { "a" }, { 1 }, more = true }, { columns = { "a" }, { 2 }, { 3 } })
+  end
+
+  it("goes from frame to frame when it is told to", function()
+    local session = two_frames()
+    local next_row = reader(session, null)
+    assert.same({ 1 }, next_row())
+    nothing(next_row())
+    assert.equal("ROWS", session:next())
+    nothing(next_row())
+    assert.same({ 2 }, next_row(true))
+    assert.same({ 3 }, next_row())
+    nothing(next_row())
+    assert.equal(0, session:outstanding())
+  end)
+
+  it("leaves the reply of another one alone", function()
+    local session = two_frames()
+    local next_row = reader(session, null)
+    assert.equal("ROWS", session:next())
+    local other = reader(session, null)
+    nothing(next_row())
+    assert.same({ 2 }, other())
+    nothing(next_row())
+    assert.same({ 3 }, other())
+  end)
+
+  it("has nothing once bytes have come in, or the session is closed", function()
+    for _, act in ipairs { function(s) s:feed "x" end, function(s) s:close() end } do
+      local session = two_rows()
+      local next_row = reader(session, null)
+      next_row()
+      act(session)
+      nothing(next_row())
+      nothing(next_row(true))
+    end
+  end)
+
+  it("outlives everything that it was made of", function()
+    local next_row = reader(two_rows(), null)
+    collectgarbage()
+    assert.same({ 1, "x" }, next_row())
   end)
 end)
 
 describe("reading rows", function()
-  it("goes from frame to frame", function()
-    local session = reading({ columns = { "a" }, { 1 }, more = true },
-      { columns = { "a" }, { 2 }, { 3 } })
-    assert.same({ 1 }, session:row_by_position(null))
-    nothing(session:row_by_position(null))
-    assert.equal("ROWS", session:next())
-    assert.same({ a = 2 }, session:row_by_name(nil, { "a" }))
-    assert.equal(1, session:count_rows())
-    nothing(session:row_by_position(null))
-    assert.equal(0, session:outstanding())
-  end)
-
   it("mixes with the other ways", function()
     local session = reading { columns = { "a" }, { 1 }, { 2 }, { 3 }, { 4 } }
-    assert.same({ 1 }, session:row_by_position(null))
+    assert.same({ 1 }, reader(session, null)())
     assert.same({ "INTEGER" }, session:types())
     local list = {}
     assert.same({ 1, true }, { session:rows_by_position(list, 0, 1, null) })
     assert.same({ { 2 } }, list)
-    assert.same({ a = 3 }, session:row_by_name(nil, { "a" }))
+    assert.same({ a = 3 }, reader(session, nil, { "a" })())
     assert.equal(1, session:count_rows())
     assert.equal(0, session:count_rows())
   end)
@@ -127,9 +165,10 @@ describe("reading rows", function()
   it("follows the session's way of reading", function()
     local session = reading { columns = { "a", "b" },
       { "x", 10 ^ 15, types = { "BLOB", "INTEGER" } }, { "x", "", types = { "BLOB", "ISO8601" } } }
+    local next_row = reader(session, null)
     session:reading("string-all", true, true)
-    assert.same({ values.blob "x", "1000000000000000" }, session:row_by_position(null))
-    assert.same({ values.blob "x", "" }, session:row_by_position(null))
+    assert.same({ values.blob "x", "1000000000000000" }, next_row())
+    assert.same({ values.blob "x", "" }, next_row())
   end)
 
   it("takes the last names where they are the same", function()
@@ -148,32 +187,33 @@ describe("reading rows", function()
 
   it("takes rows that are read and written at the same time", function()
     local session = two_rows()
-    assert.same({ 1, "x" }, session:row_by_position(null))
+    local next_row = reader(session, null)
+    assert.same({ 1, "x" }, next_row())
     assert.equal(16, session:finalize(1))
     assert.is_nil(session:exec("x", 2, 1))
-    assert.same({ null, 2.5 }, session:row_by_position(null))
+    assert.same({ null, 2.5 }, next_row())
     assert.equal(1, session:outstanding())
   end)
 
   it("ends the session at a row that cannot be read", function()
-    for _, read in ipairs {
-      function(session) return session:row_by_position(null) end,
-      function(session) return session:row_by_position(null, {}) end,
-      function(session) return session:row_by_name(nil, { "a" }) end,
-      function(session) return session:count_rows() end,
+    for _, read_of in ipairs {
+      function(session) return reader(session, null) end,
+      function(session) return reader(session, null, nil, {}) end,
+      function(session) return reader(session, nil, { "a" }) end,
+      function(session) return function() return session:count_rows() end end,
     } do
       local session = malformed()
-      assert.same({ 1 }, session:row_by_position(null))
-      local row, kind, reason = read(session)
+      assert.same({ 1 }, reader(session, null)())
+      local row, kind, reason = read_of(session)()
       assert.same({ nil, "protocol", "a row that cannot be read" }, { row, kind, reason })
       assert.equal("protocol", select(2, session:next()))
-      assert.has_error(function() read(session) end)
+      assert.has_error(function() read_of(session)() end)
     end
   end)
 
   it("raises where there are no rows", function()
     local session = core.session(2 ^ 20)
-    for _, method in ipairs { "row_by_name", "row_by_position", "count_rows" } do
+    for _, method in ipairs { "row_reader", "count_rows" } do
       assert.has_error(function() session[method](session, nil, {}) end)
     end
     session:exec("x")
@@ -181,22 +221,21 @@ describe("reading rows", function()
     session:feed(wire.encode("RESULT", {}))
     assert.equal("RESULT", session:next())
     assert.has_error(function() session:count_rows() end)
-    assert.has_error(function() session:row_by_position(null) end)
+    assert.has_error(function() session:row_reader(null) end)
   end)
 
   it("raises wrong arguments and stays usable", function()
     local session = two_rows()
-    assert.has_error(function() session:row_by_name(nil) end)
-    assert.has_error(function() session:row_by_name(nil, { "a", "b" }, 1) end)
-    assert.has_error(function() session:row_by_position() end)
-    assert.has_error(function() session:row_by_position(null, "x") end)
-    assert.same({ 1, "x" }, session:row_by_position(null))
+    assert.has_error(function() session:row_reader(nil, "x") end)
+    assert.has_error(function() session:row_reader(nil, { "a", "b" }, 1) end)
+    assert.has_error(function() session.row_reader(1) end)
+    assert.same({ 1, "x" }, session:row_reader(null)())
   end)
 
   it("is over when the session is closed", function()
     local session = two_rows()
     session:close()
-    assert.has_error(function() session:row_by_position(null) end)
+    assert.has_error(function() session:row_reader(null) end)
     assert.equal("closed", select(2, session:next()))
   end)
 end)

@@ -7,14 +7,19 @@
 #include "lua/result.h"
 #include "lua/session.h"
 
+static void check_kind(lua_State *L, struct dql_session *s, uint8_t number)
+{
+  if (!s->has_reply || s->reply.message.layout->number != number) {
+    luaL_error(L, "the current reply is not of this kind");
+  }
+}
+
 /* The current reply, which must be of this kind; done() ends its reading.
  * After an error in the middle of it the session is good for nothing else. */
 static struct dqc_message *check_reply(lua_State *L, struct dql_session *s,
                                        uint8_t number)
 {
-  if (!s->has_reply || s->reply.message.layout->number != number) {
-    luaL_error(L, "the current reply is not of this kind");
-  }
+  check_kind(L, s, number);
   s->pushing = 1;
   return &s->reply.message;
 }
@@ -157,40 +162,65 @@ static int session_first_values(lua_State *L)
   return read_rows(L, DQL_FIRST_VALUE);
 }
 
-/* The next row of the current ROWS, as a new table or in the one at form.into.
- * -> row | nothing: this frame has no more, or the session belongs to the process
- * that has forked this one | nil, kind, reason. */
-static int read_row(lua_State *L, struct dql_session *s,
-                    struct dql_row_form *form)
+/* ---- rows one at a time ---- */
+
+/* What the function that gives them has besides the arguments of row_reader. */
+struct reader {
+  struct dql_session *session;
+  struct dql_row_form form;
+  unsigned reply; /* the one that it reads: the session's replies then */
+};
+
+/* Its upvalues, and a place on its stack. */
+enum { READER = 1, SESSION, NULL_VALUE, COLUMNS, INTO, UPVALUES = INTO };
+#define NAMES 1
+
+/* next_row(begin) -> row | nothing: this frame has no more, or the reply is
+ * another one, or belongs to the process that has forked this one | nil, kind,
+ * reason; nil, "broken off" when an error was raised while a row was read.
+ * `begin`: it is the current ROWS from now on. */
+static int next_row(lua_State *L)
 {
-  if (lua_isnoneornil(L, form->into)) {
-    form->into = 0;
-  } else {
-    luaL_checktype(L, form->into, LUA_TTABLE);
+  struct reader *reader = lua_touserdata(L, lua_upvalueindex(READER));
+  struct dql_session *s = reader->session;
+  if (s->pushing) {
+    lua_pushnil(L);
+    lua_pushliteral(L, "broken off");
+    return 2;
   }
+  if (lua_toboolean(L, 1)) reader->reply = s->replies;
+  if (!s->has_reply || reader->reply != s->replies) return 0;
+  if (s->forks != dqc_fork_count()) return 0;
+  lua_settop(L, 0);
+  if (reader->form.columns) lua_pushvalue(L, lua_upvalueindex(COLUMNS));
   struct dqc_rows *rows = check_rows(L, s);
-  int none = rows->rows.len == 0 || s->forks != dqc_fork_count();
-  if (none) return done(s, 0);
-  if (dql_push_row(L, rows, form)) return push_unreadable(L, s);
+  if (rows->rows.len == 0) return done(s, 0);
+  if (dql_push_row(L, rows, &reader->form)) return push_unreadable(L, s);
   return done(s, 1);
 }
 
-/* row_by_name(null, columns, into) */
-static int session_row_by_name(lua_State *L)
+/* row_reader(null, columns, into) -> next_row: gives the rows of the current ROWS
+ * by name, where there are columns, or by position; as new tables, or in the one
+ * that is `into` */
+static int session_row_reader(lua_State *L)
 {
   struct dql_session *s = dql_session_of(L);
-  struct dql_row_form form = {DQL_BY_NAME, 2, 3, 4, &s->reading};
-  luaL_checktype(L, 3, LUA_TTABLE);
-  return read_row(L, s, &form);
-}
-
-/* row_by_position(null, into) */
-static int session_row_by_position(lua_State *L)
-{
-  struct dql_session *s = dql_session_of(L);
-  struct dql_row_form form = {DQL_BY_POSITION, 2, 0, 3, &s->reading};
-  luaL_checkany(L, 2);
-  return read_row(L, s, &form);
+  lua_settop(L, UPVALUES - 1);
+  int by_name = !lua_isnil(L, COLUMNS - 1), reuses = !lua_isnil(L, INTO - 1);
+  if (by_name) luaL_checktype(L, COLUMNS - 1, LUA_TTABLE);
+  if (reuses) luaL_checktype(L, INTO - 1, LUA_TTABLE);
+  check_kind(L, s, DQC_RESPONSE_ROWS);
+  struct reader *reader = dql_newuserdata(L, sizeof *reader, 0);
+  reader->session = s;
+  reader->form.shape = by_name ? DQL_BY_NAME : DQL_BY_POSITION;
+  reader->form.null = lua_upvalueindex(NULL_VALUE);
+  reader->form.columns = by_name ? NAMES : 0;
+  reader->form.into = reuses ? lua_upvalueindex(INTO) : 0;
+  reader->form.how = &s->reading;
+  reader->reply = s->replies;
+  lua_insert(L, READER);
+  lua_pushcclosure(L, next_row, UPVALUES);
+  return 1;
 }
 
 /* The first row of the current ROWS in a shape -> it | nil where there is none | nil,
@@ -245,8 +275,7 @@ const luaL_Reg dql_reply_methods[] = {
     {"rows_by_name", session_rows_by_name},
     {"rows_by_position", session_rows_by_position},
     {"first_values", session_first_values},
-    {"row_by_name", session_row_by_name},
-    {"row_by_position", session_row_by_position},
+    {"row_reader", session_row_reader},
     {"only_by_name", session_only_by_name},
     {"only_value", session_only_value},
     {NULL, NULL}};

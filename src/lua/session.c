@@ -77,7 +77,9 @@ static int new_session(lua_State *L)
 
 static int session_gc(lua_State *L)
 {
-  dqc_session_free(&dql_session_of(L)->core);
+  struct dql_session *s = dql_session_of(L);
+  s->has_reply = 0; /* for finalizers that come later */
+  dqc_session_free(&s->core);
   return 0;
 }
 
@@ -144,6 +146,7 @@ static int session_feed(lua_State *L)
 
 int dql_push_reply(lua_State *L, struct dql_session *s)
 {
+  s->replies++;
   int rc = dqc_session_next(&s->core, &s->reply);
   s->has_reply = rc == DQC_DONE;
   if (rc == DQC_WANT_READ) return 0;

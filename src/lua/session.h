@@ -15,6 +15,7 @@ struct dql_session {
   struct dqc_reply reply;
   uint8_t has_reply;
   uint8_t pushing; /* Lua values are being made of the reply's bytes */
+  unsigned replies; /* how many times the current one has changed */
   unsigned forks; /* of dqc_fork_count: the process that it belongs to */
   struct dql_reading reading;
 };
