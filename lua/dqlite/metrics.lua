@@ -6,8 +6,9 @@ local metrics = {}
 local Meter = {}
 Meter.__index = Meter
 
--- Upper bounds of the histogram's buckets, in seconds; behind them comes the rest.
-local BOUNDS = { 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10 }
+-- Upper bounds of the histogram's buckets, in seconds.
+local BOUNDS = { 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
+  math.huge }
 
 -- In the order of the text.
 local COUNTERS = {
@@ -28,17 +29,8 @@ local COUNTERS = {
 function metrics.new()
   local meter = { seconds = 0, buckets = {} }
   for _, counter in ipairs(COUNTERS) do meter[counter[1]] = 0 end
-  for i = 1, #BOUNDS + 1 do meter.buckets[i] = 0 end
+  for i = 1, #BOUNDS do meter.buckets[i] = 0 end
   return setmetatable(meter, Meter)
-end
-
-local function bucket_of(seconds)
-  local low, high = 1, #BOUNDS + 1
-  while low < high do
-    local middle = (low + high - (low + high) % 2) / 2
-    if seconds <= BOUNDS[middle] then high = middle else low = middle + 1 end
-  end
-  return low
 end
 
 --- A call has ended.
@@ -48,7 +40,8 @@ function Meter:observe(seconds, err)
   self.queries = self.queries + 1
   if err then self.query_errors = self.query_errors + 1 end
   self.seconds = self.seconds + seconds
-  local i = bucket_of(seconds)
+  local i = 1 -- where most calls belong
+  while seconds > BOUNDS[i] do i = i + 1 end
   self.buckets[i] = self.buckets[i] + 1
 end
 
@@ -59,9 +52,9 @@ function Meter:snapshot()
   local copy = { latency = { count = self.queries, sum = self.seconds } }
   for _, counter in ipairs(COUNTERS) do copy[counter[1]] = self[counter[1]] end
   local up_to_here = 0
-  for i = 1, #BOUNDS + 1 do
+  for i = 1, #BOUNDS do
     up_to_here = up_to_here + self.buckets[i]
-    copy.latency[i] = { le = BOUNDS[i] or math.huge, count = up_to_here }
+    copy.latency[i] = { le = BOUNDS[i], count = up_to_here }
   end
   return copy
 end
