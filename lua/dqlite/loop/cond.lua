@@ -37,6 +37,7 @@ local function closed(wait)
 end
 
 local function wake_signalled(wait)
+  wait.due = false
   if not wait.cond.waits.wake(wait, true) then pass_on(wait) end
 end
 
@@ -49,12 +50,18 @@ function Cond:signal()
   end
   self.waits.later(wake_signalled, wait) -- nothing has changed where that lacks memory
   self.queue[self.first], self.first = nil, self.first + 1
-  wait.signalled = true
+  wait.signalled, wait.due = true, true
 end
 
 --- Does anybody wait?
 function Cond:is_awaited()
   return self.first <= self.last
+end
+
+local function new_wait(self)
+  local wait = self.waits.new(closed)
+  wait.cond, wait.signalled, wait.due = self, false, false
+  return wait
 end
 
 --- Waits for a signal.
@@ -66,8 +73,8 @@ function Cond:wait(deadline)
     self.signalled = false
     return true
   end
-  local wait = self.waits.new(closed)
-  wait.cond, wait.signalled = self, false
+  local wait = self.spare or new_wait(self)
+  self.spare = false
   self.last = self.last + 1
   self.queue[self.last] = wait
   local _, kind, reason = self.waits.park(wait, deadline ~= math.huge and deadline or nil)
@@ -78,6 +85,7 @@ function Cond:wait(deadline)
   end
   local signalled = wait.signalled
   wait.signalled = false
+  if not wait.due then self.spare = wait end
   return signalled
 end
 
@@ -94,5 +102,6 @@ return function(waits, on_close)
     first = 1,
     last = 0,
     signalled = false, -- while nobody waited
+    spare = false, -- a wait that is over, for the next one
   }, Cond)
 end
