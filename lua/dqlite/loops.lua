@@ -33,7 +33,10 @@ end
 
 -- luv keeps the coroutine that loads it as its own (before 1.50): callbacks would
 -- run on top of it, or after its death.
+local luv_loop = nil -- once it was found to be of use
+
 local function load_luv()
+  if luv_loop and not inherited.is_loop() then return luv_loop end
   if in_nginx then
     errors.misuse("luv's loop cannot run inside of nginx: use ngx.thread.spawn and ngx.timer.at")
   end
@@ -49,13 +52,14 @@ local function load_luv()
     local found, reason = pcall(require, "luv")
     if not found then errors.misuse("the luv loop needs the module luv: " .. reason) end
   end
-  return require "dqlite.loop.luv"
+  luv_loop = require "dqlite.loop.luv"
+  return luv_loop
 end
 
 local function is_luv_running()
   local uv = package.loaded.luv
-  if inherited.is_loop() then return false end
-  return uv and uv.loop_mode and uv.loop_mode() ~= nil or false
+  if not uv or inherited.is_loop() then return false end
+  return uv.loop_mode and uv.loop_mode() ~= nil or false
 end
 
 local function load_cqueues()

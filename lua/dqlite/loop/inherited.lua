@@ -16,8 +16,9 @@ local maker = package.loaded.luv and core.forks() or nil
 -- @treturn boolean false also where luv is not loaded
 function inherited.is_loop()
   if not package.loaded.luv then return false end
-  maker = maker or core.forks()
-  return maker ~= core.forks()
+  local process = core.forks()
+  maker = maker or process
+  return maker ~= process
 end
 
 --- Why nobody may use it, in words.
