@@ -21,6 +21,9 @@ local checkout = {}
 -- call.
 local IDLE = 0.005
 
+-- Seconds after which those that wait look again for slots that were left behind.
+local LOOK = 0.05
+
 -- ---- leases ----
 
 -- A connection in use is dropped by everybody: from its finalizer. The loop is asked
@@ -80,11 +83,15 @@ function checkout.set_up(pool, conn)
   return checkout.run_user(pool.own.setup, conn)
 end
 
+-- Is it good for a call as far as is known here, without a look at it?
+local function is_sound(slot, now)
+  return not slot.stale and now <= slot.dies and slot.link.stream
+end
+
 local function is_usable(pool, slot, now)
-  local link = slot.link
-  if slot.stale or now > slot.dies or not link.stream then return false end
-  if now - slot.since <= IDLE or link.stream:alive() then return true end
-  pool.cluster:forget(link.name)
+  if not is_sound(slot, now) then return false end
+  if now - slot.since <= IDLE or slot.link.stream:alive() then return true end
+  pool.cluster:forget(slot.link.name)
   return false
 end
 
@@ -143,28 +150,41 @@ local function timeout_error(pool, seconds)
   }
 end
 
-local function take(pool, deadline, me)
-  local began, slots = pool.loop.now(), pool.slots
-  if slots:is_exhausted() then dropping.reclaim(pool) end
-  local waits = slots:is_exhausted()
-  local slot, kind, reason = slots:take(deadline, me)
-  if waits and not slots.closed then
-    pool.observer:waited(pool.loop.now() - began, slot ~= nil)
-  end
-  if slot then return slot end
+-- Who has to wait looks whether a slot was left behind. Among many that wait not each one:
+-- a look costs as much as an answer.
+local function look(pool, now, me)
+  local slots = pool.slots
+  if slots.waiting > 0 and now - slots.looked < LOOK then return nil end
+  slots.looked = now
+  dropping.reclaim(pool)
+  return slots:take_free(me)
+end
+
+-- Answers the slot, and what time it is by then; or nil and the error.
+local function take(pool, began, deadline, me)
+  local slots = pool.slots
+  local slot = slots:take_free(me) or look(pool, began, me)
+  if slot then return slot, began end
+  local waited, kind, reason = slots:wait(deadline, me)
+  local now = pool.loop.now()
+  if not slots.closed then pool.observer:waited(now - began, waited ~= nil) end
+  if waited then return waited, now end
   if kind == "misuse" then errors.misuse(reason) end
   if slots.closed then return nil, checkout.closed_error() end
-  return nil, timeout_error(pool, pool.loop.now() - began)
+  return nil, timeout_error(pool, now - began)
 end
 
 --- Takes a slot with a connection that works, as far as can be known here.
 -- @tparam table pool
--- @tparam number deadline of the loop's now()
+-- @tparam number began of the loop's now()
+-- @tparam number deadline likewise
 -- @treturn table|nil the slot
 -- @treturn table|nil the error
-function checkout.take(pool, deadline)
-  local slot, err = take(pool, deadline, loops.running())
-  if not slot then return nil, err end
+function checkout.take(pool, began, deadline)
+  local slot, now = take(pool, began, deadline, loops.running())
+  if not slot then return nil, now end
+  local was_used = slot.conn and slot.conn.lease and now - slot.since <= IDLE
+  if was_used and is_sound(slot, now) then return slot end
   local ok, filled, failed = pcall(fill, pool, slot, deadline)
   if ok and filled and not pool.slots.closed then return slot end
   dropping.drop(pool, slot)
@@ -194,47 +214,49 @@ local function is_taken(link)
   return link.owner and true or link.broken
 end
 
--- The connection as the next one gets it; nil where it is not to be used again.
-local function cleaned(pool, conn)
+-- Is nothing to be done before the next one gets it?
+local function is_ready(conn)
   local link = conn.link
-  if not link.stream then return nil end
+  return link.stream and not is_taken(link) and conn:is_clean()
+end
+
+-- Does what is to be done. Answers whether it can be used again.
+local function clean(pool, conn)
+  local link = conn.link
+  if not link.stream then return false end
   if is_taken(link) then
     link:fail("closed", "it was given back to the pool in the middle of a call")
-    return nil
+    return false
   end
-  if not conn:is_clean() and not (loops.can_wait(pool.loop) and conn:reset()) then return nil end
-  return link.stream and conn
+  return loops.can_wait(pool.loop) and conn:reset() and link.stream
 end
 
 --- Puts a slot back whose connection is in order.
 -- @treturn true
 function checkout.put(pool, slot, conn)
+  local slots, now = pool.slots, pool.loop.now()
   slot.conn = conn
   conn.limit = false
-  if pool.slots.closed or slot.stale or pool.loop.now() > slot.dies then
+  if slots.closed or slot.stale or now > slot.dies then
     dropping.drop(pool, slot)
   else
-    pool.slots:put(slot)
+    slots:put(slot, now)
   end
   return true
 end
 
-local function put_cleaned(pool, slot, conn, is_own)
-  if not is_own then connection.retire(conn) end
-  local again = cleaned(pool, conn)
-  if again and not is_own then again = connection.renew(conn) end
-  if not again then
-    if conn.link.cause then
-      pool.cluster:forget(conn.link.name, conn.link.cause.kind == "not_leader")
-    end
-    return false
-  end
-  return checkout.put(pool, slot, again)
+local function is_cleaned(pool, slot, conn)
+  local function drop() dropping.drop(pool, slot) end
+  if guarded(drop, clean, pool, conn) then return true end
+  local link = conn.link
+  if link.cause then pool.cluster:forget(link.name, link.cause.kind == "not_leader") end
+  return false
 end
 
 local function put_back(pool, slot, conn, is_own)
-  local function drop() dropping.drop(pool, slot) end
-  return guarded(drop, put_cleaned, pool, slot, conn, is_own)
+  if not is_own then connection.retire(conn) end
+  if not is_ready(conn) and not is_cleaned(pool, slot, conn) then return false end
+  return checkout.put(pool, slot, is_own and conn or connection.renew(conn))
 end
 
 --- Ends the use of a connection. Again does nothing.

@@ -203,8 +203,24 @@ end
 
 -- ---- the way to the leader ----
 
---- Binds it to a loop at its first use: its searches wait there. Raises on another
--- one, and where nobody can wait.
+--- Raises where it is not to be used: once it is closed, on another loop than before, and
+-- where nobody can wait.
+-- @tparam table settings
+-- @tparam[opt] table loop that they say, where that is known
+-- @treturn table the loop
+-- @local
+function Cluster:check(settings, loop)
+  if self.closed then errors.misuse("the cluster is closed") end
+  loop = loop or loops.select(settings.loop)
+  if self.loop and self.loop ~= loop then
+    errors.misuse("the cluster is used with another loop already: make one for each")
+  end
+  loops.check_wait(loop)
+  return loop
+end
+
+--- Binds it to a loop at its first use: its searches wait there. Raises as check, and where
+-- it is another process's.
 -- @tparam table settings
 -- @tparam[opt] table loop that they say, where that is known
 -- @local
@@ -212,15 +228,10 @@ function Cluster:bind(settings, loop)
   local is_nginx = not self.loop and loops.is_nginx(settings.loop)
   if is_nginx then self.process = process.current() end -- it may be made before the workers
   process.check(self.process, "the cluster", "make one in this process, after the fork")
-  if self.closed then errors.misuse("the cluster is closed") end
   if settings.direct then
     errors.misuse("the option 'direct' is for one node: dqlite.connect(address, { direct = true })")
   end
-  loop = loop or loops.select(settings.loop)
-  if self.loop and self.loop ~= loop then
-    errors.misuse("the cluster is used with another loop already: make one for each")
-  end
-  loops.check_wait(loop)
+  loop = self:check(settings, loop)
   tls.check_loop(settings, loop)
   if self.loop then return end
   self.loop = loop

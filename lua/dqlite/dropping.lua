@@ -109,8 +109,9 @@ end
 --- Drops connections that were idle for too long, as long as there are enough, and
 -- those that are too old.
 -- @tparam table pool
-function dropping.sweep(pool)
-  local slots, now = pool.slots, pool.loop.now()
+-- @tparam number now of the loop
+function dropping.sweep(pool, now)
+  local slots = pool.slots
   local oldest = slots:oldest()
   while oldest and slots.size > pool.own.min_size
     and now - oldest.since > pool.own.idle_timeout do

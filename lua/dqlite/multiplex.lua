@@ -36,14 +36,14 @@ local WAYS = {
   query = { result.lossless, nil, same },
 }
 
-local function new_read(loop, way, known, settings, ...)
+local function new_read(loop, way, known, settings, now, ...)
   local read = {
     way = way,
     known = known,
     settings = settings,
     n = select("#", ...),
     params = { ... },
-    began = loop.now(),
+    began = now,
     cond = nil, -- that its coroutine waits for
     left = false, -- nobody waits any more
     done = false, -- it has an answer or an error
@@ -183,7 +183,8 @@ end
 
 local function serve(self)
   local pool = self.pool
-  local taken, slot, err = pcall(checkout.take, pool, pool.loop.now() + pool.patience)
+  local now = pool.loop.now()
+  local taken, slot, err = pcall(checkout.take, pool, now, now + pool.patience)
   if not taken then return refuse_all(self, slot, true) end
   if not slot then return refuse_all(self, err, false) end
   local lane = new_lane(self, checkout.lease(pool, slot, true))
@@ -240,17 +241,18 @@ end
 -- @tparam string name of the call
 -- @tparam table known from dqlite.sql
 -- @tparam table settings of the call
--- @tparam number deadline of the loop's now()
+-- @tparam number now of the loop
+-- @tparam number deadline likewise
 -- @param ... parameters: one by one, or one table
 -- @return whether there was a connection, and the answer, or nil and the error
-function Multiplexer:run(name, known, settings, deadline, ...)
+function Multiplexer:run(name, known, settings, now, deadline, ...)
   local fine, kind, reason = core.check_params(known.numbering, ...)
   if not fine and kind == "misuse" then errors.misuse(reason) end
   if not fine then
     local message = errors.visible(reason)
     return true, nil, errors.new { kind = kind, message = message, sql = known.text }
   end
-  local read = new_read(self.pool.loop, WAYS[name], known, settings, ...)
+  local read = new_read(self.pool.loop, WAYS[name], known, settings, now, ...)
   push(self, read)
   local _, broken, why = read.cond:wait(deadline)
   if read.has_raised then error(read.err, 0) end

@@ -79,9 +79,9 @@ end
 function Pool:acquire(opts)
   local patience = options.acquire(opts).timeout or self.patience
   self:bind()
-  local source = self.source
-  source.sweep(self)
-  local taken, err = source.take(self, self.loop.now() + patience)
+  local source, now = self.source, self.loop.now()
+  source.sweep(self, now)
+  local taken, err = source.take(self, now, now + patience)
   if not taken then return nil, err end
   local conn = source.lease(self, taken, false)
   if not self.own.setup and not self.own.debug then return conn end

@@ -18,9 +18,12 @@ local Connection = connection.class
 
 -- What `setup` has seen is not used again as the same object.
 local function finish(pool, conn, ok, ...)
-  local back, err = pcall(pool.source.give, pool, conn, not pool.own.setup)
-  if not ok then error((...), 0) end
-  if not back then error(err, 0) end
+  local is_own = not pool.own.setup
+  if not ok then
+    pcall(pool.source.give, pool, conn, is_own)
+    error((...), 0)
+  end
+  pool.source.give(pool, conn, is_own)
   return true, ...
 end
 
@@ -31,34 +34,36 @@ local function set_up(pool, conn, method, ...)
 end
 
 -- Answers first whether there was a connection.
-local function attempt(pool, deadline, method, ...)
-  local taken, err = pool.source.take(pool, deadline)
+local function attempt(pool, now, deadline, method, ...)
+  local source = pool.source
+  local taken, err = source.take(pool, now, deadline)
   if not taken then return false, nil, err end
-  local conn = pool.source.lease(pool, taken, true)
+  local conn = source.lease(pool, taken, true)
   conn.limit = deadline
   if pool.own.setup then return finish(pool, conn, pcall(set_up, pool, conn, method, ...)) end
   return finish(pool, conn, pcall(method, conn, ...))
 end
 
 -- The same for a read on a connection that others read from as well.
-local function attempt_shared(pool, deadline, name, known, settings, ...)
-  return pool.multiplexer:run(name, known, settings, deadline, ...)
+local function attempt_shared(pool, now, deadline, name, known, settings, ...)
+  return pool.multiplexer:run(name, known, settings, now, deadline, ...)
 end
 
--- Runs it until it succeeds, fails for good, or the time is over. That no connection
+-- Runs it, with a pool that is bound, until it succeeds, fails for good, or the time is over. That no connection
 -- can be made is the answer, unless one was lost in the middle of the call.
 local function run(pool, seconds, may_repeat, try, ...)
-  pool:bind()
-  pool.source.sweep(pool)
-  local deadline, tries, was_lost = pool.loop.now() + seconds, 0, false
+  local now = pool.loop.now()
+  local deadline, tries, was_lost = now + seconds, 0, false
+  pool.source.sweep(pool, now)
   while true do
     tries = tries + 1
-    local had_one, answer, err = try(pool, deadline, ...)
+    local had_one, answer, err = try(pool, now, deadline, ...)
     if answer ~= nil or err == nil then return answer end
     was_lost = was_lost or had_one
     local again = was_lost and may_repeat and retry.is_lost(err)
     if not again or not retry.pause(pool.loop, tries, deadline) then return nil, err end
     pool.observer:retried(err, tries)
+    now = pool.loop.now()
   end
 end
 
@@ -72,49 +77,49 @@ end
 -- ---- shortcuts ----
 
 -- What is done to a transaction would be undone when the connection goes back.
-local function check_control(known)
-  if known.control then
-    errors.misuse(known.verb .. " through a pool: the next statement gets another connection,"
-      .. " use pool:transaction")
-  end
+local function refuse_control(known)
+  errors.misuse(known.verb .. " through a pool: the next statement gets another connection,"
+    .. " use pool:transaction")
 end
 
 for _, name in ipairs { "execute", "fetch", "fetchall", "fetch_arrays", "fetchone", "fetchval",
   "fetchcol", "query" } do
   local method = Connection[name]
-  local function alone(self, text, ...)
-    local first, opts = ...
+  pool_calls.shortcuts[name] = function(self, text, ...)
+    local known, first, opts = sql.examine(text), ...
+    if known.control then refuse_control(known) end
+    self.source.bind(self)
+    local settings = self.multiplexer
+      and helpers.settings(self, "fetch", select("#", ...), first, opts)
+    if settings and self.multiplexer:takes(name, known, settings) then
+      return run(self, settings.timeout, true, attempt_shared, name, known, settings,
+        helpers.parameters(...))
+    end
     local seconds = type(first) == "table" and seconds_of(self, opts) or self.settings.timeout
     return run(self, seconds, true, attempt, method, text, ...)
-  end
-  pool_calls.shortcuts[name] = function(self, text, ...)
-    local known = sql.examine(text)
-    check_control(known)
-    if not self.multiplexer then return alone(self, text, ...) end
-    self:bind()
-    local settings = helpers.settings(self, "fetch", select("#", ...), ...)
-    if not self.multiplexer:takes(name, known, settings) then return alone(self, text, ...) end
-    return run(self, settings.timeout, true, attempt_shared, name, known, settings,
-      helpers.parameters(...))
   end
 end
 
 function pool_calls.shortcuts.executemany(self, text, list, opts)
+  self.source.bind(self)
   local may_repeat = type(list) ~= "function" -- an iterator does not begin again
   local seconds = seconds_of(self, opts)
   return run(self, seconds, may_repeat, attempt, Connection.executemany, text, list, opts)
 end
 
 function pool_calls.shortcuts.pipeline(self, list, opts)
+  self.source.bind(self)
   return run(self, seconds_of(self, opts), true, attempt, Connection.pipeline, list, opts)
 end
 
 -- Part of a script may have been applied when it fails.
 function pool_calls.shortcuts.script(self, text, opts)
+  self.source.bind(self)
   return run(self, seconds_of(self, opts), false, attempt, Connection.script, text, opts)
 end
 
 function pool_calls.shortcuts.ping(self)
+  self.source.bind(self)
   return run(self, self.settings.timeout, true, attempt, Connection.ping)
 end
 
@@ -135,7 +140,7 @@ function pool_calls.transaction(pool, fn, opts)
     return pool:with(run_in)
   end
   local function is_due(problem) return had_one and retry.is_undone(problem) end
-  pool:bind()
+  pool.source.bind(pool)
   return retry.loop(pool.loop, attempt_all, { retries = retries }, is_due, pool.observer)
 end
 

@@ -31,6 +31,8 @@ function slots.new(most, discard)
     used_count = 0,
     waiters = {}, -- a ring of them: `next` of this is who has waited longest
     waiting = 0, -- how many
+    spare = false, -- a waiter that is free for the next wait; its `spare` is another one
+    looked = -math.huge, -- when somebody looked for slots that were left behind
     closed = false,
     has_left = false, -- is one of them `left`?
     emptied = nil, -- likewise; signalled once it is closed and all slots are gone
@@ -95,7 +97,7 @@ local function add(self, owner)
     conn = false, -- its connection, while nobody uses that
     link = false, -- the one of it
     dies = 0, -- when that is too old, of the loop's now()
-    since = 0, -- when it became idle
+    since = 0, -- when its connection was made, or came back
     stale = false, -- it is to be closed once it comes back
     owner = owner, -- the coroutine that has reserved it, or uses it for a call
     calling = false, -- and runs a function of the program meanwhile
@@ -124,36 +126,59 @@ local function give_up(self, waiter)
   local slot = waiter.slot
   waiter.slot = false
   if not slot then return end
-  if slot.conn and not self.closed then self:put(slot) else self.discard(slot) end
+  if not slot.conn or self.closed then return self.discard(slot) end
+  self:put(slot, self.loop.now())
+end
+
+local function new_waiter(self)
+  local waiter = { slot = false, owner = false, next = false, previous = false, spare = false }
+  waiter.cond = loops.cond(self.loop, function() give_up(self, waiter) end)
+  return waiter
+end
+
+local function take_waiter(self)
+  local waiter = self.spare
+  if not waiter then return new_waiter(self) end
+  self.spare, waiter.spare = waiter.spare, false
+  return waiter
+end
+
+-- One whose condition has been signalled, and has told, is as good as a new one.
+local function give_waiter(self, waiter)
+  local slot = waiter.slot
+  waiter.slot, waiter.owner = false, false
+  waiter.spare, self.spare = self.spare, waiter
+  return slot
 end
 
 local function wait(self, deadline, owner)
-  local waiter = { slot = false, cond = false, owner = owner, next = false, previous = false }
-  waiter.cond = loops.cond(self.loop, function() give_up(self, waiter) end)
+  local waiter = take_waiter(self)
+  waiter.owner = owner
   join(self, waiter)
   local ok, woken, kind, reason = pcall(waiter.cond.wait, waiter.cond, deadline)
-  if ok and waiter.slot and kind ~= "misuse" then return waiter.slot end
+  if ok and waiter.slot and kind ~= "misuse" then return give_waiter(self, waiter) end
   give_up(self, waiter)
   if not ok then error(woken, 0) end
   return nil, kind, reason
 end
 
---- Takes a slot: an idle one, a new one, or the one that comes back.
--- @tparam number deadline of the loop's now()
+--- Takes a slot without a wait: an idle one, or a new one.
 -- @param owner the coroutine
 -- @treturn table|nil the slot, reserved; without `conn` its connection is to be made
--- @treturn string|nil "misuse" after a foreign resume, and the reason in words
-function Slots:take(deadline, owner)
+function Slots:take_free(owner)
   if self.closed then return nil end
   if self.idle_count > 0 then return remove_idle(self, self.idle_count, owner) end
   if self.size < self.most then return add(self, owner) end
-  return wait(self, deadline, owner)
 end
 
---- Would one who comes now have to wait?
--- @treturn boolean
-function Slots:is_exhausted()
-  return self.idle_count == 0 and self.size == self.most
+--- Waits for a slot that comes back, where there is no other.
+-- @tparam number deadline of the loop's now()
+-- @param owner the coroutine
+-- @treturn table|nil as take_free
+-- @treturn string|nil "misuse" after a foreign resume, and the reason in words
+function Slots:wait(deadline, owner)
+  if self.closed then return nil end
+  return wait(self, deadline, owner)
 end
 
 --- Takes a slot if there may be one more.
@@ -193,12 +218,15 @@ function Slots:reserve(slot, owner)
 end
 
 --- Gives back a slot whose `conn` can be used again.
-function Slots:put(slot)
+-- @tparam table slot
+-- @tparam number now of the loop
+function Slots:put(slot, now)
+  slot.since = now
   local waiter = first_waiter(self)
   if waiter then return hand_over(self, slot, waiter) end
   self.idle[self.idle_count + 1] = slot
   self.idle_count = self.idle_count + 1
-  slot.since, slot.owner = self.loop.now(), false
+  slot.owner = false
   set_state(self, slot, "idle")
 end
 

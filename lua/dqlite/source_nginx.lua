@@ -145,11 +145,12 @@ end
 --- Takes a connection: one that nginx has kept, a new one, or the next that comes back,
 -- first come, first served.
 -- @tparam table pool
--- @tparam number deadline of the loop's now()
+-- @tparam number now of the loop
+-- @tparam number deadline likewise
 -- @treturn table|nil the connection
 -- @treturn table|nil the error: "pool" where none came back in time
-function source.take(pool, deadline)
-  deadline = math.min(deadline, pool.loop.now() + pool.patience)
+function source.take(pool, now, deadline)
+  deadline = math.min(deadline, now + pool.patience)
   if pool.queue:is_empty() then
     local conn, err = take(pool, deadline)
     if conn or pool.is_closed or not is_full(err) then return conn, err end

@@ -57,9 +57,12 @@ end
 --- Binds the pool to a loop, see Pool:bind.
 function source.bind(pool)
   process.check(pool.process, "the pool", "make one in this process, after the fork")
+  if pool.loop then
+    pool.cluster:check(pool.settings)
+    if pool.slots.has_left then dropping.reclaim(pool) end
+    return
+  end
   pool.cluster:bind(pool.settings)
-  if pool.slots.has_left then dropping.reclaim(pool) end
-  if pool.loop then return end
   pool.slots:bind(pool.cluster.loop)
   pool.loop = pool.cluster.loop
 end
