@@ -160,6 +160,7 @@ build = {
         "src/lua/core.c",
         "src/lua/decode.c",
         "src/lua/encode.c",
+        "src/lua/entries.c",
         "src/lua/file.c",
         "src/lua/keys.c",
         "src/lua/list.c",

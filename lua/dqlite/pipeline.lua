@@ -23,22 +23,9 @@ local ANY = sql.examine "SELECT 1"
 
 local unpack = table.unpack or rawget(_G, "unpack")
 
--- The most that a statement takes, and that go one by one.
-local MOST_PARAMS, FEW_PARAMS = 32766, 50
+local FEW_PARAMS = 50 -- go one by one
 
 -- ---- the entries ----
-
--- How many parameters follow the text; `n` counts trailing nils.
-local function count_of(entry)
-  if next(entry) == 1 and next(entry, 1) == nil then return 0 end
-  local highest = 1
-  for key in pairs(entry) do
-    if type(key) == "number" and key > highest then highest = key end
-  end
-  local n = entry.n == nil and highest - 1 or entry.n
-  local whole = type(n) == "number" and n >= 0 and n <= MOST_PARAMS and n % 1 == 0
-  return whole and n or nil
-end
 
 -- The parameters as exchange.write takes them: one by one, or many in a table.
 local function params_of(entry, n)
@@ -77,44 +64,56 @@ end
 
 -- An entry as it is sent; everything that can be known to be wrong with it is
 -- found here, before the first one leaves.
-local function add_entry(batch, conn, i, entry)
-  local text = type(entry) == "table" and entry[1]
-  if type(text) ~= "string" then
+local function add_entry(batch, conn, i)
+  local text, n = batch.texts[i], batch.counts[i]
+  if not text then
     errors.misuse(("entry %d of a pipeline is a table whose first value is the statement")
       :format(i))
   end
   local known = batch.knowns[i - 1]
-  if not known or known.text ~= text then known = sql.examine(text) end
+  if not known or batch.texts[i - 1] ~= text then known = sql.examine(text) end
+  batch.knowns[i] = known
   if not batch.seen[known] then
     local kind, reason = refusal(conn, known)
     if kind then return indexed(i, kind, reason, known) end
     add_statement(batch, i, known)
   end
-  local n = count_of(entry)
-  if not n then errors.misuse(("entry %d of a pipeline: n is a count"):format(i)) end
-  batch.knowns[i], batch.counts[i] = known, n
   if n == 0 and known.params == 0 then return nil end
-  local _, kind, reason = core.check_params(known.numbering, params_of(entry, n))
+  if not n then errors.misuse(("entry %d of a pipeline: n is a count"):format(i)) end
+  local _, kind, reason = core.check_params(known.numbering, params_of(batch.entries[i], n))
   if kind == "misuse" then errors.misuse(("entry %d of a pipeline: %s"):format(i, reason)) end
   return kind and indexed(i, kind, reason, known)
 end
 
--- The whole list, as `Run` needs it.
-local function read_entries(conn, list)
+-- The list itself, but for one with a metatable, which may hold other entries than
+-- are in it.
+local function plain(list)
   if type(list) ~= "table" then
     errors.misuse("a pipeline is a list of entries, not a " .. type(list))
   end
+  if not getmetatable(list) then return list end
   helpers.check_list(list, "a pipeline")
+  local copy = {}
+  for i, entry in ipairs(list) do copy[i] = entry end
+  return copy
+end
+
+-- The whole list, as `Run` needs it.
+local function read_entries(conn, given)
+  local list = plain(given)
   local batch = {
     entries = list,
-    knowns = {}, -- what is known of each statement
+    texts = {},
     counts = {}, -- how many parameters each has
-    seen = {}, -- set of these statements
+    knowns = {}, -- what is known of each statement
+    seen = {}, -- set of these
     first = {}, -- by trait: the index of the first entry with it
     most = ANY, -- the statement that takes most parameters
   }
-  for i, entry in ipairs(list) do
-    local err = add_entry(batch, conn, i, entry)
+  local count = core.entries(list, batch.texts, batch.counts)
+  if not count then errors.misuse "a pipeline with a hole" end
+  for i = 1, count do
+    local err = add_entry(batch, conn, i)
     if err then return nil, err end
   end
   return batch
@@ -173,9 +172,9 @@ local function ride(self, i, entry)
   self.riders[i] = { finalizing = finalizing, preparing = preparing }
 end
 
-function Run:send(i)
+-- Answers how many bytes are pending then.
+local function send_one(self, i)
   local conn, known, n = self.conn, self.knowns[i], self.counts[i]
-  if not known or self.stopped then return 0 end
   local as_query, lead = known.yields_rows ~= false, nil
   if known.unstable or known.returns_star then
     lead = schema.lead(conn)
@@ -190,12 +189,22 @@ function Run:send(i)
   if lead then schema.trail(conn, lead) end
   if not sent then
     self.refused[i] = entry
-    return 1
+    return 0
   end
   if known.writes then self.doubts[i] = conn.state:in_doubt(known) end
   if as_query then conn.link.yields_rows = true end
   if entry or conn.cache.doomed[1] then ride(self, i, entry) end
-  return 1
+  return sent
+end
+
+function Run:send(first, most)
+  local n, knowns, pending = 0, self.knowns, 0
+  if self.stopped then return 0 end
+  while n < most and knowns[first + n] and pending < window.BYTES do
+    pending = send_one(self, first + n)
+    n = n + 1
+  end
+  return n
 end
 
 function Run:fail(i, err)

@@ -9,13 +9,15 @@ local window = {}
 local MOST = 256 -- requests on their way
 local REFILL = 128 -- of them, when more are sent
 local FEW = 16 -- that leave together
-local BYTES = 256 * 1024 -- not yet taken by the socket
+
+--- Bytes that are made ahead, and not yet taken by the socket.
+window.BYTES = 256 * 1024
 
 -- Lets leave what was made. What is too much for the socket at once leaves while
 -- answers are read.
 local function push(conn)
   local link = conn.link
-  if link.core:pending() >= BYTES then return true end
+  if link.core:pending() >= window.BYTES then return true end
   if not link:push(conn.deadline) then return false end
   link.queued = false
   return true
@@ -25,7 +27,7 @@ end
 local function send(conn, run, sent, limit)
   local link, session = conn.link, conn.link.core
   local first, pending = sent, session:pending()
-  while sent < limit and pending < BYTES do
+  while sent < limit and pending < window.BYTES do
     local n = run:send(sent + 1, math.min(FEW, limit - sent))
     if n == 0 then return sent, false end
     sent = sent + n
@@ -48,7 +50,7 @@ local function send_and_receive(conn, run, most)
   repeat
     if open then sent, open = send(conn, run, sent, received + limit) end
     while sent > received
-      and (sent - received > (open and refill or 0) or session:pending() >= BYTES) do
+      and (sent - received > (open and refill or 0) or session:pending() >= window.BYTES) do
       local n, go_on = run:receive(received + 1)
       received, link.queued = received + n, false
       open = go_on and open

@@ -10,6 +10,8 @@
 #define SETS 4
 #define NUMBERING 7
 
+#define BYTES ((size_t)256 * 1024) /* made ahead, as in dqlite.window */
+
 static int exec_set(lua_State *L, struct dql_session *s, uint64_t id, int i)
 {
   struct dql_params params;
@@ -27,8 +29,8 @@ static int exec_set(lua_State *L, struct dql_session *s, uint64_t id, int i)
 }
 
 /* exec_sets(id, numbering, sets, first, most) -> for how many sets of parameters
- * an EXEC was queued, from the first one on: up to `most`, or to what is no such
- * set, about which exec knows more */
+ * an EXEC was queued, from the first one on: up to `most`, as far as that is not
+ * very large, or to what is no such set, about which exec knows more */
 static int session_exec_sets(lua_State *L)
 {
   struct dql_session *s = dql_idle_session(L);
@@ -40,7 +42,10 @@ static int session_exec_sets(lua_State *L)
   if (s->forks != dqc_fork_count()) most = 0;
   lua_settop(L, 6);
   lua_pushvalue(L, 3);
-  while (n < most && exec_set(L, s, (uint64_t)id, first + n)) n++;
+  while (n < most && dqc_session_pending(&s->core).len < BYTES &&
+         exec_set(L, s, (uint64_t)id, first + n)) {
+    n++;
+  }
   lua_pushinteger(L, n);
   return 1;
 }

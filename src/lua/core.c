@@ -1,6 +1,7 @@
 /* dqlite.core: everything the Lua layer needs of C. Not a public interface:
  * it changes with the Lua files that come with it. */
 #include "core/fork.h"
+#include "lua/entries.h"
 #include "lua/file.h"
 #include "lua/list.h"
 #include "lua/params.h"
@@ -56,6 +57,7 @@ int luaopen_dqlite_core(lua_State *L)
   dql_register_list(L);
   dql_register_scan(L);
   dql_register_params(L);
+  dql_register_entries(L);
   dql_register_wire(L);
   dql_register_session(L);
   dql_register_sock(L);
