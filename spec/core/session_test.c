@@ -219,6 +219,37 @@ static void test_room(void)
   dqc_session_free(&session);
 }
 
+/* A look at what is next takes nothing. */
+static void test_has(void)
+{
+  struct dqc_session session;
+  struct text log;
+  struct dqc_message interrupt = make_request("INTERRUPT");
+  struct dqc_bytes empty =
+      vector_bytes(vectors_find(&vectors, "empty_interrupt"));
+  talk_init(&session);
+  text_init(&log);
+  CHECK(!dqc_session_has(&session, DQC_RESPONSE_EMPTY));
+  for (int i = 0; i < 2; i++) {
+    CHECK_EQ(talk_send(&session, &interrupt), DQC_DONE);
+  }
+  CHECK_EQ(dqc_session_feed(&session, empty), DQC_DONE);
+  CHECK_EQ(dqc_session_feed(&session, bytes_from(empty.ptr, empty.len - 1)),
+           DQC_DONE);
+  CHECK(dqc_session_has(&session, DQC_RESPONSE_EMPTY));
+  CHECK(!dqc_session_has(&session, DQC_RESPONSE_RESULT));
+  CHECK_EQ(talk_next(&session, &log), DQC_DONE);
+  CHECK(!dqc_session_has(&session, DQC_RESPONSE_EMPTY));
+  CHECK_EQ(
+      dqc_session_feed(&session, bytes_from(empty.ptr + empty.len - 1, 1)),
+      DQC_DONE);
+  CHECK(dqc_session_has(&session, DQC_RESPONSE_EMPTY));
+  dqc_session_fail(&session, DQC_ECLOSED, "closed");
+  dqc_session_free(&session);
+  CHECK(!dqc_session_has(&session, DQC_RESPONSE_EMPTY));
+  text_free(&log);
+}
+
 static void test_fail(void)
 {
   struct dqc_session session;
@@ -247,6 +278,7 @@ int main(void)
   test_reply_stays();
   test_memory();
   test_room();
+  test_has();
   test_fail();
   vectors_free(&vectors);
   return check_done();

@@ -78,6 +78,29 @@ static void test_recv_wait(void)
   peer_unpair(&peer, &sock);
 }
 
+/* Only behind a receive, and only where many answers are due. */
+static void test_gather(void)
+{
+  struct dqc_sock sock;
+  struct peer peer;
+  uint8_t byte;
+  peer_pair_blocking(&peer, &sock, LOOPBACK);
+  dqc_sock_gather(&sock, DQC_PACE_LEAST, PEER_PATIENCE);
+  CHECK_EQ(sock.pace.due, 0);
+  peer_write(&peer, "ab");
+  CHECK_EQ(wait_for(&sock, PEER_PATIENCE, &byte), DQC_DONE);
+  long start = peer_now();
+  dqc_sock_gather(&sock, DQC_PACE_LEAST, PEER_PATIENCE);
+  CHECK(peer_now() - start < 1000);
+#ifdef __linux__
+  CHECK_EQ(sock.pace.due, DQC_PACE_LEAST);
+#endif
+  CHECK_EQ(wait_for(&sock, PEER_PATIENCE, &byte), DQC_DONE);
+  dqc_sock_gather(&sock, DQC_PACE_LEAST - 1, PEER_PATIENCE);
+  CHECK_EQ(sock.pace.due, 0);
+  peer_unpair(&peer, &sock);
+}
+
 static void on_signal(int number)
 {
   (void)number;
@@ -281,6 +304,7 @@ int main(void)
   peer_own_name(name);
   test_wait();
   test_recv_wait();
+  test_gather();
   test_interrupted();
   test_no_wait();
   test_end(0);

@@ -44,3 +44,35 @@ live.each("100 rows in three frames", function(server)
     assert.is_true(median < 0.020, median .. " seconds")
   end)
 end)
+
+live.each("a pipeline of any length", function(server)
+  -- The shortest time in which it was answered.
+  local function time(conn, text, length)
+    local list, shortest = {}, math.huge
+    for i = 1, length do list[i] = { text } end
+    for _ = 1, ROUNDS do
+      local seconds, results, err = live.timed(function() return conn:pipeline(list) end)
+      assert.equal(length, #assert(results, err))
+      assert.is_nil(results[length].error)
+      shortest = math.min(shortest, seconds)
+    end
+    return shortest
+  end
+
+  it("is answered without the stall", function()
+    local conn = server:connect()
+    for _, length in ipairs { 2, 15, 16, 17, 32, 64 } do
+      local seconds = time(conn, "SELECT 1", length)
+      assert.is_true(seconds < 0.020, ("%d: %g seconds"):format(length, seconds))
+    end
+  end)
+
+  it("is answered without the stall where each answer has several frames", function()
+    local conn = server:connect()
+    local text = "SELECT zeroblob(5000), 1 UNION ALL SELECT zeroblob(5000), 2"
+    for _, length in ipairs { 2, 16, 24 } do
+      local seconds = time(conn, text, length)
+      assert.is_true(seconds < 0.020, ("%d: %g seconds"):format(length, seconds))
+    end
+  end)
+end)
