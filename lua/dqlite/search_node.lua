@@ -13,11 +13,14 @@ local nodes = {
 local Node = {}
 Node.__index = Node
 
--- Seconds between two questions: to a node that answers, first as long as a quick
--- election may take, then; and to one that does not.
-local FIRST_PAUSE, HASTY, ANSWERED, SILENT = 0.02, 0.025, 0.1, 0.5
+-- Seconds between two questions to a node that answers: first, as long as a quick election
+-- may take, when one is most likely to end, later; and to a node that does not answer.
+local FIRST_PAUSE, BRISK, HASTY, ANSWERED, SILENT = 0.02, 0.03, 0.01, 0.1, 0.5
 local ELECTION = 5
-local HASTE = 0.01 -- after the last question, to a node that others call the leader
+-- Who follows stands for election one to two seconds after the leader's last word (raft's
+-- election timeout, as dqlite sets it).
+local LIKELY_FROM, LIKELY_TO = 0.9, 2
+local HASTE = 0.003 -- after the last question, to a node that others call the leader
 local FOLLOWED = 0.1 -- after an answer that names a leader: that is asked first
 
 local NO_LEADER = "the node knows no leader"
@@ -82,7 +85,9 @@ end
 
 local function longest_pause(self, now)
   if not self.answers then return SILENT end
-  return now - self.first_asked < ELECTION and HASTY or ANSWERED
+  local since = now - self.first_asked
+  if since >= ELECTION then return ANSWERED end
+  return since >= LIKELY_FROM and since < LIKELY_TO and HASTY or BRISK
 end
 
 --- It has come to nothing.
