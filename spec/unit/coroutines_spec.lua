@@ -29,6 +29,29 @@ it("a coroutine can yield inside of pcall but in Lua 5.1", function()
   assert.equal(luas.waits, coroutines.yields_in_pcall)
 end)
 
+describe("the place to wait", function()
+  local forks = core.forks()
+
+  it("is the coroutine that runs", function()
+    local thread, place
+    thread = coroutine.create(function() place = coroutines.place(forks) end)
+    assert(coroutine.resume(thread))
+    assert.equal(thread, place)
+  end)
+
+  it("is none outside of any, under C code, and in another process", function()
+    local under_c, elsewhere
+    coroutine.wrap(function()
+      ("x"):gsub("x", function() under_c = coroutines.place(forks) or "none" end)
+      elsewhere = coroutines.place(forks + 1) or "none"
+    end)()
+    assert.same({ "none", "none" }, { under_c, elsewhere })
+    assert.equal("nil\n", subprocess.run [[
+      local coroutines = require "dqlite.loop.coroutines"
+      print((coroutines.place(require "dqlite.core".forks())))]])
+  end)
+end)
+
 describe("pcall for what may wait", function()
   local function twice(a, b)
     local first = coroutine.yield(a)

@@ -22,6 +22,18 @@ static int forks(lua_State *L)
   return 1;
 }
 
+#if LUA_VERSION_NUM >= 503
+/* place(forks) -> the coroutine that runs, if it can yield here and forks() is
+ * still that | nil */
+static int place(lua_State *L)
+{
+  if (luaL_checkinteger(L, 1) != (lua_Integer)dqc_fork_count()) return 0;
+  if (!lua_isyieldable(L)) return 0;
+  lua_pushthread(L);
+  return 1;
+}
+#endif
+
 /* runs_only(set) -> is each function in C that runs in this coroutine, but for
  * this one, a key of the set? */
 static int runs_only(lua_State *L)
@@ -51,6 +63,10 @@ int luaopen_dqlite_core(lua_State *L)
   lua_setfield(L, -2, "integers");
   lua_pushcfunction(L, forks);
   lua_setfield(L, -2, "forks");
+#if LUA_VERSION_NUM >= 503
+  lua_pushcfunction(L, place);
+  lua_setfield(L, -2, "place");
+#endif
   lua_pushcfunction(L, runs_only);
   lua_setfield(L, -2, "runs_only");
   dql_register_values(L);

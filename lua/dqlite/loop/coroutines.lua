@@ -32,6 +32,14 @@ coroutines.is_yieldable = knows_yieldable or function()
   return thread ~= nil and not is_main and core.runs_only(OPEN)
 end
 
+--- The coroutine that runs, where it can yield.
+-- @function place
+-- @tparam number forks what core.forks() was where the loop was made
+-- @treturn thread|nil nil also in a process that was forked since
+coroutines.place = core.place or function(forks)
+  return forks == core.forks() and coroutines.is_yieldable() and running() or nil
+end
+
 local function unless_refused(ok, ...)
   if ok then return ... end
   return coroutines.REFUSED
