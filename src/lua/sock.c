@@ -209,6 +209,19 @@ static int sock_ask(lua_State *L)
   return rc == DQC_DONE ? dql_push_reply(L, s) : 0;
 }
 
+/* reply(session) -> what session:next() answers, once something was received
+ * | nothing: it is not all there | false: wait for reading | nil, kind, reason */
+static int sock_reply(lua_State *L)
+{
+  struct dqc_sock *sock = check_open(L);
+  struct dql_session *s = dql_check_receiver(L, 2);
+  if (dqc_sock_inherited(sock)) return push_inherited(L);
+  if (s->core.status) return dql_push_ended(L, s);
+  int rc = receive_some(sock, &s->core, 0, 0);
+  if (rc < 0) return push_error(L, rc);
+  return rc == DQC_DONE ? dql_push_reply(L, s) : push_bool(L, 0);
+}
+
 static int wanted_by(const char *letters)
 {
   int wanted = 0;
@@ -424,6 +437,7 @@ void dql_register_sock(lua_State *L)
                                      {"recv_wait", sock_recv_wait},
                                      {"send", sock_send},
                                      {"ask", sock_ask},
+                                     {"reply", sock_reply},
                                      {"wait", sock_wait},
                                      {"alive", sock_alive},
                                      {"fd", sock_fd},

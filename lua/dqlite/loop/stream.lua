@@ -13,39 +13,52 @@ local streams = {}
 
 local Stream = {}
 
+-- Quicker than to look them up in each call.
+local send, recv, reply = core.socket_methods.send, core.socket_methods.recv,
+  core.socket_methods.reply
+
 local OVER = parking.OVER
 local CLOSED = "the connection was closed by another coroutine"
 local DAY = 86400 -- seconds; not every timer knows infinity
+local HUGE = math.huge
 local GREEDY = 16 -- receives in a row before others get their turn
 
--- Whatever wakes it: after an interrupt the stream is somebody else's.
-local function park(self, deadline)
-  local before = self.interrupts
-  local woken, kind, reason = self.waits.park(self.wait, deadline)
-  if self.interrupts ~= before then return nil, "closed", self.interruption end
-  return woken, kind, reason
-end
-
+-- Waits until the socket is ready; without events, to be woken. Whatever wakes it: after
+-- an interrupt the stream is somebody else's.
 local function wait_for(self, events, deadline)
-  if self.problem then return nil, "closed", self.problem end
-  if self.watched ~= events then
+  if events and self.watched ~= events then
+    if self.problem then return nil, "closed", self.problem end
     local started, kind, reason = self:watch(events)
     if not started then return nil, kind, reason end
   end
+  local before, limit = self.interrupts, deadline
+  if deadline == HUGE then limit = core.now() + DAY end
   self.greed = 0
-  if deadline < math.huge then return park(self, deadline) end
-  local woken, kind, reason = park(self, core.now() + DAY)
-  if woken or kind ~= "timeout" then return woken, kind, reason end
-  return true
+  local woken, kind, reason = self.waits.park(self.wait, limit)
+  if self.interrupts ~= before then return nil, "closed", self.interruption end
+  if limit < deadline and kind == "timeout" then return true end
+  return woken, kind, reason
 end
 
 -- Lets others have their turn. Should something else wake it first, the next wait
 -- here ends early, which does no harm: what waits here looks again.
 local function pass(self, deadline)
   local waits, wait = self.waits, self.wait
-  self.greed = 0
   waits.later(function() waits.wake(wait, true) end, wait)
-  return park(self, deadline)
+  return wait_for(self, nil, deadline)
+end
+
+-- Waits, and receives by a method of the socket: "recv", or "reply". Once more when the time
+-- is over: the program may have kept the loop from telling us in time.
+local function receive(self, method, session, deadline)
+  local ready, kind, reason = wait_for(self, "r", deadline)
+  if not ready and (kind ~= "timeout" or not self.is_open) then return nil, kind, reason end
+  local got, second, third = method(self.sock, session)
+  if got then return got, second, third end
+  if got == nil and not second then return end -- a part of a reply
+  if not ready or core.now() >= deadline then return nil, "timeout", OVER end
+  if got == nil then return nil, second, third end
+  return receive(self, method, session, deadline) -- no loop: most often it comes at once
 end
 
 --- Has the next wait here end once the socket is ready.
@@ -70,26 +83,19 @@ end
 -- @tparam number deadline of now()
 -- @return true, or nil with the kind of the error and its reason
 function Stream:recv(session, deadline)
-  local ready, kind, reason = true, nil, nil
-  local look, waited = not self.fresh, false
+  local is_fresh = self.fresh
   self.session, self.fresh = session, false
-  if self.greed >= GREEDY then ready, kind, reason = pass(self, deadline) end
-  local in_time = ready and (not look or core.now() < deadline)
-  while in_time do
-    if look then
-      self.greed = self.greed + 1
-      local got, problem, cause = self.sock:recv(session)
-      if got ~= false then return got, problem, cause end
-    end
-    look, waited = true, true
-    ready, kind, reason = wait_for(self, "r", deadline)
-    in_time = ready and core.now() < deadline
+  if self.greed >= GREEDY then
+    local passed, kind, reason = pass(self, deadline)
+    if not passed then return nil, kind, reason end
   end
-  -- the program may have kept the loop from telling us in time
-  local late = waited and self.is_open and (ready or kind == "timeout")
-  if late and self.sock:recv(session) then return true end
-  if ready then return nil, "timeout", OVER end
-  return nil, kind, reason
+  if not is_fresh then
+    if core.now() >= deadline then return nil, "timeout", OVER end
+    self.greed = self.greed + 1
+    local got, kind, reason = self.sock:recv(session)
+    if got ~= false then return got, kind, reason end
+  end
+  return receive(self, recv, session, deadline)
 end
 
 --- Sends what is pending, all of it or until an answer comes in (as the blocking
@@ -108,6 +114,18 @@ function Stream:send(session, deadline)
     if done ~= false then return done, kind, reason end
   end
   return nil, "timeout", OVER
+end
+
+--- Sends what is pending, and takes the first reply to it.
+-- @param session a core session with one request, and nothing on its way
+-- @tparam number deadline of now()
+-- @return as session:next(); or nothing: what is left is for send and recv; or nil with the
+-- kind of the error and its reason
+function Stream:ask(session, deadline)
+  self.session, self.fresh = session, false
+  local sent, kind, reason = send(self.sock, session)
+  if sent then return receive(self, reply, session, deadline) end
+  return nil, kind, reason
 end
 
 --- Is the peer there, with nothing unasked to say? Without a round trip.
