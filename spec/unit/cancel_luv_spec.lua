@@ -59,22 +59,24 @@ local function run_case(call, n, disturbance)
     over = luv.cond(), -- signalled when nothing more is to come
     thread = nil,
   }
+  local received
   case.thread = coroutine.create(function()
     case.conn = assert(dqlite.connect(server.address))
     local state = call.before and call.before(case.conn, source)
     luv.sleep(0) -- from here on it is the loop that lets it go on, between two looks at sockets
     case.about.from = #source.applied
-    local received = server.received
+    received = server.received
     parks.watch(coroutine.running())
     parks.at, parks.act = n, disturbance(case)
     local answer, err = calls.run(call, case.conn, state)
     parks.thread = nil
-    case.about.sent = server.received > received
     case.ended, case.answer, case.err = true, answer, err
     case.over:signal()
   end)
   assert(coroutine.resume(case.thread))
   case.over:wait()
+  for _ = 1, 2 do luv.sleep(0) end -- the server reads what was sent last
+  case.about.sent = server.received > received
   return case
 end
 

@@ -71,6 +71,18 @@ describe("deadlines", function()
     assert.equal(math.huge, deadlines:first())
   end)
 
+  it("of waits that have ended can be forgotten", function()
+    local deadlines, wait = new_deadlines(), {}
+    for at = 1, 5 do deadlines:watch({}, at) end
+    deadlines:watch(wait, 6)
+    wait.deadline = nil
+    deadlines:clear()
+    assert.equal(math.huge, deadlines:first())
+    deadlines:watch(wait, 7)
+    assert.equal(7, deadlines:first())
+    assert.equal(wait, deadlines:expired(7))
+  end)
+
   it("follow late when they move back, at once when they move forward", function()
     local deadlines, wait = new_deadlines(), {}
     deadlines:watch(wait, 1)

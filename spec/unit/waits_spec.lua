@@ -271,6 +271,68 @@ describe("a condition", function()
     end
   end)
 
+  it("serves the same coroutines again and again", function()
+    local cond, woken = luv.cond(), 0
+    for _ = 1, 3 do
+      begin(function()
+        for _ = 1, 4 do
+          assert.is_true(cond:wait())
+          woken = woken + 1
+        end
+      end)
+    end
+    for _ = 1, 12 do
+      cond:signal()
+      uv.run()
+    end
+    assert.equal(12, woken)
+    assert.equal(0, waiting(cond))
+  end)
+
+  it("keeps its deadlines when the loop has had nothing to do in between", function()
+    local cond, log = luv.cond(), {}
+    waiter(cond, log, "a", core.now() + 0.002)
+    cond:signal()
+    uv.run()
+    assert.same({}, handles.list())
+    waiter(cond, log, "b", core.now() + 0.004)
+    uv.run()
+    assert.same({ "a:true", "b:false" }, log)
+  end)
+
+  it("takes nobody for one that has had a wait before", function()
+    local cond, log = luv.cond(), {}
+    local first = waiter(cond, log, "first")
+    cond:signal()
+    uv.run()
+    local second = waiter(cond, log, "second")
+    cond:signal() -- is on its way to the second one
+    coroutine.resume(second)
+    waiter(cond, log, "third")
+    waiter(cond, log, "fourth")
+    uv.run()
+    assert.equal("dead", coroutine.status(first))
+    assert.same({ "first:true", "second:nil:misuse", "third:true" }, log)
+    cond:signal()
+    uv.run()
+    assert.equal("fourth:true", log[4])
+  end)
+
+  if close then
+    it("does not grow with those that are closed, and are awaited by nobody", function()
+      local cond, log = luv.cond(), {}
+      for _ = 1, 1000 do assert(close(waiter(cond, log, "closed"))) end
+      assert.is_true(waiting(cond) < 200, waiting(cond))
+      assert.is_false(cond:is_awaited())
+      waiter(cond, log, "alive")
+      assert.is_true(cond:is_awaited())
+      cond:signal()
+      uv.run()
+      assert.same({ "alive:true" }, log)
+      assert.equal(0, waiting(cond))
+    end)
+  end
+
   it("outside of a coroutine says where to wait", function()
     local cond = luv.cond()
     local woken, kind, reason = cond:wait()
@@ -339,6 +401,139 @@ describe("a coroutine that waits", function()
       assert.matches("generator", message)
     end)
     assert.equal("", text)
+  end)
+end)
+
+describe("what is to be called", function()
+  after_each(verify)
+
+  -- In the callback of a poll, in a coroutine of its own; `check` behind it, in
+  -- the same turn.
+  local function in_reaction(fn, check)
+    local wait = waits.plain()
+    begin(function()
+      waits.park(wait)
+      fn()
+    end)
+    local timer = uv.new_timer()
+    timer:start(0, 0, function()
+      timer:close()
+      waits.react(wait)
+      if check then check() end
+    end)
+    uv.run()
+  end
+
+  local function logger(log, name)
+    return function() log[#log + 1] = name end
+  end
+
+  it("soon is called behind the callback of a poll, and what is later in the next turn", function()
+    local log = {}
+    in_reaction(function()
+      waits.later(logger(log, "first"), nil, true)
+      waits.later(function()
+        log[#log + 1] = "second"
+        waits.later(logger(log, "fourth"), nil, true)
+      end, nil, true)
+      assert.equal(0, #log)
+      begin(function()
+        luv.sleep(0)
+        log[#log + 1] = "third"
+      end)
+    end)
+    assert.same({ "first", "second", "third", "fourth" }, log)
+  end)
+
+  it("soon needs no turn of the loop", function()
+    local cond, log, first, left = luv.cond(), {}, nil, nil
+    waiter(cond, log, "a")
+    in_reaction(function()
+      cond:signal()
+      assert.same({}, log)
+    end, function() first, left = log[1], handles.list() end)
+    assert.equal("a:true", first)
+    assert.same({}, left)
+  end)
+
+  it("is called whatever another raises", function()
+    local log = {}
+    local text = stderr.of(in_reaction, function()
+      for i = 1, 3 do
+        waits.later(function()
+          log[#log + 1] = i
+          error("no. " .. i, 0)
+        end, nil, true)
+      end
+    end)
+    assert.same({ 1, 2, 3 }, log)
+    assert.equal("dqlite: no. 1\ndqlite: no. 2\ndqlite: no. 3\n", text)
+  end)
+end)
+
+describe("a wait", function()
+  after_each(verify)
+
+  -- Nobody waits for a deadline any more.
+  local function check_ended()
+    for _ = 1, 2 do uv.run "nowait" end
+    assert.is_false(uv.loop_alive())
+  end
+
+  it("of a coroutine that is dead wakes nobody, in silence", function()
+    local wait, first = waits.plain(), nil
+    local thread = begin(function() first = waits.park(wait, core.now() + 60) end)
+    local real = wait.thread
+    wait.thread = coroutine.create(function() end)
+    coroutine.resume(wait.thread)
+    assert.equal("", stderr.of(function() assert.is_false(waits.wake(wait, 1)) end))
+    assert.is_false(waits.wake(wait, 2))
+    assert.is_nil(first)
+    assert.equal(thread, real)
+    coroutine.resume(thread) -- which ends it
+    check_ended()
+  end)
+
+  it("whose coroutine fails is reported, once", function()
+    local wait = waits.plain()
+    begin(function()
+      waits.park(wait, core.now() + 60)
+      error "at last"
+    end)
+    local text = stderr.of(function() assert.is_true(waits.wake(wait)) end)
+    assert.equal(1, stderr.count(text, "at last"))
+    assert.is_false(waits.wake(wait))
+    check_ended()
+  end)
+
+  it("is a reason for the loop while it goes from one deadline to the next", function()
+    local wait, woken = waits.plain(), 0
+    begin(function()
+      for i = 1, 3 do
+        waits.park(wait, core.now() + 60 * i)
+        woken = woken + 1
+      end
+    end)
+    for _ = 1, 3 do
+      for _ = 1, 2 do uv.run "nowait" end
+      assert.is_true(uv.loop_alive())
+      waits.wake(wait)
+    end
+    assert.equal(3, woken)
+    check_ended()
+  end)
+
+  it("is no reason any more once it is begun without a deadline", function()
+    local wait, woken = waits.plain(), 0
+    begin(function()
+      waits.park(wait, core.now() + 60)
+      waits.park(wait)
+      woken = 1
+    end)
+    waits.wake(wait)
+    check_ended()
+    waits.wake(wait)
+    assert.equal(1, woken)
   end)
 end)
 

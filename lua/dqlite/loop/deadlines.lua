@@ -4,7 +4,8 @@
 -- answer costs nothing here.
 --
 -- A wait is a table of which `deadline` (nil: it has ended) and `key` (its
--- place in the heap) are ours.
+-- place in the heap) are ours. Where the key is not later than a deadline, to
+-- begin the wait it is enough to set that.
 -- @module dqlite.loop.deadlines
 
 local Deadlines = {}
@@ -106,6 +107,15 @@ function Deadlines:expired(now)
       end
     end
   end
+end
+
+--- Forgets what waits have left behind, where none is left.
+function Deadlines:clear()
+  for i = 1, self.n do
+    self.waits[i].key = false
+    self.keys[i], self.waits[i] = nil, nil
+  end
+  self.n, self.limit = 0, FEW
 end
 
 --- Makes an empty set of deadlines.

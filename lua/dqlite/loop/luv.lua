@@ -10,6 +10,7 @@
 local core = require "dqlite.core"
 local dial = require "dqlite.loop.dial"
 local new_cond = require "dqlite.loop.cond"
+local parking = require "dqlite.loop.parking"
 local sleep = require "dqlite.loop.sleep"
 local streams = require "dqlite.loop.stream"
 local uv = require "luv"
@@ -49,14 +50,19 @@ end
 
 local Stream = streams.class()
 
+local call, react = parking.call, waits.react
+
+local function stop_watching(stream)
+  if not stream.watched then return end
+  stream.watched = nil
+  stream.poll:stop()
+end
+
 -- libuv answers any error of a socket with EBADF, and has stopped the poll then:
 -- what is wrong is for the socket to say.
-local function react(stream, err)
-  if err then stream.problem, stream.watched = err, nil end
-  if not waits.wake(stream.wait, true) and stream.watched then
-    stream.poll:stop()
-    stream.watched = nil
-  end
+local function break_off(stream, err)
+  stream.problem, stream.watched = err, nil
+  waits.react(stream.wait)
 end
 
 -- The poll and what it holds: a connection that its user drops stays whole until
@@ -66,11 +72,14 @@ local function new_stream(sock)
   if not poll then return nil, reason end
   poll:unref()
   waits.hold()
-  local stream = streams.new(Stream, waits, sock, {})
+  local stream = streams.new(Stream, waits, sock, waits.plain())
   stream.poll = poll
   stream.on_event = function(err)
-    local ok, wrong = pcall(react, stream, err)
-    if not ok then waits.report_error(wrong) end
+    if err then
+      call(break_off, stream, err)
+    elseif not react(stream.wait) then
+      call(stop_watching, stream)
+    end
   end
   return stream
 end

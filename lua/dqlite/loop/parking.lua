@@ -72,6 +72,11 @@ local function report_of(thread, err)
   parking.report(debug.traceback(thread, errors.describe(err)))
 end
 
+--- Reports the error that has ended a coroutine.
+function parking.report_end(thread, err)
+  pcall(report_of, thread, err)
+end
+
 --- Lets a coroutine go on; its error is reported.
 function parking.resume(thread, ...)
   local ok, err = resume(thread, ...)
@@ -108,7 +113,10 @@ local function yield_once()
   return true, yield(WAITING)
 end
 
---- Makes what such waits need, for one loop.
+local can_close = rawget(coroutine, "close") ~= nil -- Lua 5.4
+
+--- Makes what such waits need, for one loop. Where no coroutine can be closed these are like
+-- others, without `guarded`.
 -- @tparam function clear `(wait)`: nobody waits there any more
 -- @tparam[opt] function once `(wait)`: waits; answers true, and then what the second function
 -- is to answer. Left out: yields
@@ -126,10 +134,18 @@ function parking.guards(clear, once)
   end
 
   local function new(on_close)
-    return setmetatable({ thread = nil, on_close = on_close, guarded = true }, Wait)
+    local wait = { thread = nil, on_close = on_close, guarded = can_close }
+    return can_close and setmetatable(wait, Wait) or wait
   end
 
   once = once or yield_once
+  if not can_close then
+    return new, function(wait)
+      local _, whose, first, second, third = once(wait)
+      if whose ~= OURS then clear(wait) end
+      return whose, first, second, third
+    end
+  end
 
   -- The loop is there for its fourth value, which Lua 5.4 closes on every exit.
   local function wait_guarded(wait)

@@ -258,6 +258,7 @@ function steps.new(loop)
   for name, method in pairs(Steps) do
     bound[name] = function(...) return method(self, ...) end
   end
+  bound.wakes_at_once = true
   return bound, self.watched
 end
 

@@ -4,8 +4,8 @@
 -- be called by and by, once in each turn of the loop, so that sockets get theirs.
 -- Both go away when they have nothing to do.
 --
--- A wait is a table with `thread` (who waits; nil: nobody), for one coroutine at a
--- time: a plain one, for what notices by itself when a coroutine is closed while
+-- A wait is a table with `thread` (who waits; false: nobody), for one coroutine at a
+-- time: one of `plain`, for what notices by itself when a coroutine is closed while
 -- it waits, or one of `new`.
 -- @module dqlite.loop.waits
 
@@ -17,18 +17,19 @@ local parking = require "dqlite.loop.parking"
 local uv = require "luv"
 
 local waits = {
+  wakes_at_once = true,
   report = parking.report,
   report_error = parking.report_error,
   protect = parking.protect,
 }
 
-local running, yield = coroutine.running, coroutines.yield
-local is_yieldable = coroutines.is_yieldable
+local yield, place = coroutines.yield, coroutines.place
+local go_on, status = coroutine.resume, coroutine.status
 
 local LONGEST = 86400 * 1000 -- ms that the timer is set for, at most
 
 local OURS, WAITING, OVER = parking.OURS, parking.WAITING, parking.OVER
-local resume, call = parking.resume, parking.call
+local resume, call, report_end = parking.resume, parking.call, parking.report_end
 
 local IN_MAIN = "with luv only a coroutine can wait: put this into dqlite.run(fn), or into"
   .. " dqlite.spawn(fn) where the loop runs"
@@ -40,6 +41,9 @@ local finalizing = {} -- those that come from finalizers, as keys
 local timer, armed = nil, math.huge -- for when the timer is set
 local turn, turning = nil, false -- the idle handle; is it started?
 local inside = nil -- the handle of these whose callback runs
+local reacting = false -- does the callback of a poll run, which will look at the queue?
+local called = 0 -- the place in the queue of what is called
+local arrivals = 0 -- how often a coroutine has gone on
 local reasons = 0 -- for the timer to keep the loop alive: waits with a deadline
 local behind, is_run = 0, false -- background work; does `run` wait for it?
 local process = core.forks() -- whose loop it is
@@ -107,17 +111,17 @@ local function close_idle_handles()
   if not timer or turning or reasons > 0 or users > 0 then return end
   if not is_inside() then return waits.later(do_nothing) end
   local old_timer, old_turn = timer, turn
-  timer, armed, turn, deadlines = nil, math.huge, nil, new_deadlines()
+  timer, armed, turn = nil, math.huge, nil
+  deadlines:clear()
   old_timer:close()
   old_turn:close()
 end
 
 local function let_end()
   reasons = reasons - 1
-  if reasons == 0 then
-    timer:unref()
-    close_idle_handles()
-  end
+  if reasons > 0 then return end
+  timer:unref()
+  close_idle_handles()
 end
 
 --- Stops a handle and closes it, that from inside of the loop: when a program ends
@@ -143,24 +147,48 @@ end
 
 -- ---- waiting ----
 
--- Nobody waits here any more. Answers whether the loop is to be told.
-local function empty(wait)
-  local counted = wait.deadline or wait.expired
-  wait.thread, wait.deadline, wait.expired = nil, nil, nil
-  return counted
+-- Of the fields, all there from the begin, so that to set one needs no memory: `deadline`
+-- (false: none) and `key` are for dqlite.loop.deadlines as well, `counted` says whether the
+-- wait is one of the reasons.
+local function fields(wait)
+  wait.thread, wait.deadline, wait.key, wait.counted = false, false, false, false
+  return wait
 end
 
+local function discount(wait)
+  wait.counted = false
+  let_end()
+end
+
+-- Nobody waits here any more.
 local function clear(wait)
-  if empty(wait) then let_end() end
+  wait.thread, wait.deadline = false, false
+  if wait.counted then discount(wait) end
 end
 
-local new, yield_guarded = parking.guards(clear)
+local new_guarded, yield_guarded = parking.guards(clear)
+
+--- Makes a wait.
+function waits.plain()
+  return fields {}
+end
 
 --- Makes a wait that ends with its coroutine.
--- @function new
 -- @tparam[opt] function on_close called with the wait when that happens
 -- @treturn table
-waits.new = new
+function waits.new(on_close)
+  return fields(new_guarded(on_close))
+end
+
+-- A deadline keeps the loop alive.
+local function keep_until(wait, deadline)
+  if not wait.counted then
+    keep_alive()
+    wait.counted = true
+  end
+  deadlines:watch(wait, deadline)
+  arm(deadline)
+end
 
 --- Waits, in a coroutine, to be woken.
 -- @tparam table wait where nobody waits
@@ -169,14 +197,17 @@ waits.new = new
 -- @return what `wake` was given; or nil, "timeout" and a reason; or nil, "misuse"
 -- and a reason, when something else than the loop resumed the coroutine
 function waits.park(wait, deadline)
-  local refused = process ~= core.forks() or not is_yieldable()
-  if refused then return nil, "misuse", waits.refusal() end
+  local thread = place(process)
+  if not thread then return nil, "misuse", waits.refusal() end
   if wait.thread then clear(wait) end -- one that is dead
-  wait.thread = running()
+  wait.thread = thread
   if deadline then
-    keep_alive()
-    deadlines:watch(wait, deadline)
-    arm(deadline)
+    local key = wait.key
+    if wait.counted and key and key <= deadline then
+      wait.deadline = deadline -- it begins anew, see `wake`, and is looked at in time
+    else
+      keep_until(wait, deadline)
+    end
   end
   local whose, first, second, third
   if wait.guarded then
@@ -184,6 +215,7 @@ function waits.park(wait, deadline)
   else
     whose, first, second, third = yield(WAITING)
   end
+  arrivals = arrivals + 1
   if whose == OURS then return first, second, third end
   clear(wait)
   return nil, "misuse", parking.reason_of(whose)
@@ -192,32 +224,47 @@ end
 --- Does a coroutine wait here? One that is dead does not.
 function waits.is_parked(wait)
   if not wait.thread then return false end
-  if coroutine.status(wait.thread) ~= "dead" then return true end
+  if status(wait.thread) ~= "dead" then return true end
   clear(wait)
   return false
 end
 
---- Lets it go on at once, inside of a callback of luv's. The loop is told that the
--- wait is over when it may have begun the next one: one after the other costs
--- nothing there.
+-- Was it dead before, when it could not be let go on? Else its error is reported.
+local function was_dead(thread, before, err)
+  if arrivals == before and status(thread) == "dead" then return true end
+  report_end(thread, err)
+  return false
+end
+
+-- The loop is to be told that the wait is over when it may have begun the next one, which
+-- is most often here: one after the other costs nothing.
+local function let_go_on(wait, first, second, third)
+  local thread, before = wait.thread, arrivals
+  if not thread then return false end
+  wait.thread, wait.deadline = false, false
+  local ok, err = go_on(thread, OURS, first, second, third)
+  return ok or not was_dead(thread, before, err)
+end
+
+--- Lets it go on at once, inside of a callback of luv's.
 -- @return false where nobody waited
-function waits.wake(wait, ...)
-  if not waits.is_parked(wait) then return false end
-  local thread = wait.thread
-  local counted = empty(wait)
-  resume(thread, OURS, ...)
-  if counted then let_end() end
-  return true
+function waits.wake(wait, first, second, third)
+  local was_parked = let_go_on(wait, first, second, third)
+  if wait.counted and not wait.deadline then discount(wait) end
+  return was_parked
 end
 
 --- Calls a function by and by, from the loop.
 -- @tparam function fn
 -- @param arg for it, so that it need not be made for this one call
-function waits.later(fn, arg)
-  open_handles()
-  queued = queued + 1
-  queue[queued], given[queued] = fn, arg
-  start_turns()
+-- @tparam[opt] boolean soon sockets need not get their turn first: where nothing else is to be
+-- called, behind the callback of a poll that runs
+function waits.later(fn, arg, soon)
+  if not timer then open_handles() end
+  local n = queued + 1
+  queue[n], given[n] = fn, arg
+  queued = n
+  if not (turning or soon and reacting) then start_turns() end
 end
 
 --- The same for finalizers, which come in between any two steps of this file.
@@ -254,14 +301,40 @@ function waits.background(fn)
   end)
 end
 
+local function run_from(first, functions, args, n)
+  for i = first, n do
+    local fn, arg = functions[i], args[i]
+    called, functions[i], args[i] = i, nil, nil
+    fn(arg)
+  end
+end
+
+-- What an error leaves over comes next.
 local function run_queue()
   local functions, args, n = queue, given, queued
   queue, given, spare_queue, spare_given, queued = spare_queue, spare_given, queue, given, 0
-  for i = 1, n do
-    local fn, arg = functions[i], args[i]
-    functions[i], args[i] = nil, nil
-    call(fn, arg)
+  called = 0
+  repeat
+    local ok, err = pcall(run_from, called + 1, functions, args, n)
+    if not ok then parking.report_error(err) end
+  until ok
+end
+
+--- Lets a coroutine go on, in the callback of a poll, and then who it has woken: that one
+-- may wait here next.
+-- @tparam table wait
+-- @return false where nobody waited
+function waits.react(wait)
+  reacting = true
+  local was_parked = let_go_on(wait, true)
+  reacting = false
+  if queued > 0 and not turning then
+    run_queue()
+    start_turns()
+    if users == 0 then close_idle_handles() end
   end
+  if wait.counted and not wait.deadline then discount(wait) end
+  return was_parked
 end
 
 -- What a finalizer adds in the middle of this is in one of both tables.
@@ -283,7 +356,6 @@ end)
 local function run_deadlines(now)
   local wait = deadlines:expired(now)
   while wait do
-    wait.expired = true
     waits.wake(wait, nil, "timeout", OVER)
     wait = deadlines:expired(now)
   end
@@ -332,6 +404,7 @@ end
 
 --- Why nobody may wait here, in words; nil where it may.
 function waits.refusal()
+  if place(process) then return nil end
   if process ~= core.forks() then return inherited.REFUSAL end
   return parking.refusal(IN_MAIN)
 end
