@@ -281,7 +281,7 @@ function exchange.take(conn, known, shape, now, queued)
   local link, state, settings = conn.link, conn.state, conn.settings
   local deadline, limit, observer = now + settings.timeout, conn.limit, conn.observer
   if limit and limit < deadline then deadline = limit end
-  conn.begun, conn.deadline, conn.busy_until, conn.sql = now, deadline, false, known.text
+  conn.begun, conn.deadline, conn.sql = now, deadline, known.text
   if observer then observer:started(conn) end
   conn.write = known.writes and not state.surely_open
   link.yields_rows, link.holds_lock, link.queued = shape.read ~= nil, state.maybe_open, queued

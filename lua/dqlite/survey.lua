@@ -30,6 +30,7 @@ return function(conn)
   if not ready then return helpers.failed(conn, refused) end
   conn.busy_until = -math.huge -- no wait for a lock
   local found, err = ask(conn)
+  conn.busy_until = false
   call.finish(conn, err)
   if not found then return helpers.failed(conn, err) end
   return found

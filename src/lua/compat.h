@@ -22,6 +22,7 @@
 #if LUA_VERSION_NUM < 502
 #define lua_rawlen lua_objlen
 #define dql_setfuncs(L, functions) luaL_register(L, NULL, functions)
+#define dql_setclosures(L, functions, n) luaL_openlib(L, NULL, functions, n)
 
 static inline void lua_rawgetp(lua_State *L, int index, const void *key)
 {
@@ -38,6 +39,7 @@ static inline void lua_rawsetp(lua_State *L, int index, const void *key)
 
 #else
 #define dql_setfuncs(L, functions) luaL_setfuncs(L, functions, 0)
+#define dql_setclosures(L, functions, n) luaL_setfuncs(L, functions, n)
 #endif
 
 #if LUA_VERSION_NUM >= 504
@@ -96,11 +98,31 @@ static inline void *dql_checkclass(lua_State *L, int index, const char *name)
   return block ? block : luaL_checkudata(L, index, name);
 }
 
+/* The first argument of a method, which is of the method's class, or an error: the
+ * metatable that the method has at hand tells so sooner. */
+static inline void *dql_checkself(lua_State *L, const char *name)
+{
+  void *block = lua_touserdata(L, 1);
+  if (block && lua_getmetatable(L, 1)) {
+    int same = lua_rawequal(L, -1, lua_upvalueindex(1));
+    lua_pop(L, 1);
+    if (same && !lua_islightuserdata(L, 1)) return block;
+  }
+  return dql_checkclass(L, 1, name);
+}
+
 /* Gives the userdata on the top its class. */
 static inline void dql_setclass(lua_State *L, const char *name)
 {
   lua_rawgetp(L, LUA_REGISTRYINDEX, name);
   lua_setmetatable(L, -2);
+}
+
+/* Adds functions of a class, whose metatable is at -2, to the table on the top. */
+static inline void dql_addmethods(lua_State *L, const luaL_Reg *functions)
+{
+  lua_pushvalue(L, -2);
+  dql_setclosures(L, functions, 1);
 }
 
 /* A metatable whose methods are its __index. Leaves it on the stack. `name` is a
@@ -112,9 +134,11 @@ static inline void dql_newclass(lua_State *L, const char *name,
   luaL_newmetatable(L, name);
   lua_pushvalue(L, -1);
   lua_rawsetp(L, LUA_REGISTRYINDEX, name);
-  dql_setfuncs(L, metamethods);
+  lua_pushvalue(L, -1);
+  dql_addmethods(L, metamethods);
+  lua_pop(L, 1);
   lua_newtable(L);
-  dql_setfuncs(L, methods);
+  dql_addmethods(L, methods);
   lua_setfield(L, -2, "__index");
 }
 

@@ -238,20 +238,31 @@ static int read_only_row(lua_State *L, struct dql_session *s,
   return done(s, 1);
 }
 
-/* only_by_name(null): by the names that the session keeps */
+/* Pushes the names of columns that the session at 1 keeps: those of its last answer,
+ * which most answers have, with their bytes at 0. */
+static void push_kept_columns(lua_State *L, const struct dqc_rows *rows)
+{
+  dql_getuservalue(L, 1);
+  lua_rawgeti(L, -1, 0);
+  int same = dql_is_text(L, -1, rows->names);
+  lua_pop(L, 1);
+  if (same) return;
+  dql_push_columns(L, rows);
+  dql_push_bytes(L, rows->names);
+  lua_rawseti(L, -2, 0);
+  lua_replace(L, -2);
+  lua_pushvalue(L, -1);
+  dql_setuservalue(L, 1);
+}
+
+/* only_by_name(null) */
 static int session_only_by_name(lua_State *L)
 {
   struct dql_session *s = dql_session_of(L);
   struct dql_row_form form = {DQL_BY_NAME, 2, 3, 0, &s->reading};
   lua_settop(L, 2);
   struct dqc_rows *rows = check_rows(L, s);
-  dql_getuservalue(L, 1);
-  if (!lua_istable(L, 3) || !dql_same_columns(L, 3, rows)) {
-    dql_push_columns(L, rows);
-    lua_pushvalue(L, -1);
-    lua_replace(L, 3);
-    dql_setuservalue(L, 1);
-  }
+  push_kept_columns(L, rows);
   return read_only_row(L, s, rows, &form);
 }
 

@@ -15,7 +15,7 @@ void dql_push_columns(lua_State *L, const struct dqc_rows *rows)
   }
 }
 
-static int is_text(lua_State *L, int index, struct dqc_bytes text)
+int dql_is_text(lua_State *L, int index, struct dqc_bytes text)
 {
   size_t len;
   if (lua_type(L, index) != LUA_TSTRING) return 0;
@@ -29,7 +29,7 @@ int dql_same_columns(lua_State *L, int index, const struct dqc_rows *rows)
   int same = lua_rawlen(L, index) == rows->columns;
   for (int i = 1; same && !dqc_take_text(&names, &name); i++) {
     lua_rawgeti(L, index, i);
-    same = is_text(L, -1, name);
+    same = dql_is_text(L, -1, name);
     lua_pop(L, 1);
   }
   return same;

@@ -18,6 +18,9 @@ struct dql_row_form {
   const struct dql_reading *how;
 };
 
+/* Is the value at index this text? */
+int dql_is_text(lua_State *L, int index, struct dqc_bytes text);
+
 void dql_push_columns(lua_State *L, const struct dqc_rows *rows);
 
 /* Does the list at index hold these names and no others? */

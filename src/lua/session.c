@@ -13,12 +13,13 @@ static const char CLASS[] = "dqlite.core_session";
 
 struct dql_session *dql_session_of(lua_State *L)
 {
-  return dql_checkclass(L, 1, CLASS);
+  return dql_checkself(L, CLASS);
 }
 
 static struct dql_session *check_idle(lua_State *L, int index)
 {
-  struct dql_session *s = dql_checkclass(L, index, CLASS);
+  struct dql_session *s =
+      index == 1 ? dql_session_of(L) : dql_checkclass(L, index, CLASS);
   if (s->pushing) luaL_error(L, "the reply is being read");
   return s;
 }
@@ -229,10 +230,10 @@ void dql_register_session(lua_State *L)
       {"close", session_close},     {NULL, NULL}};
   dql_newclass(L, CLASS, metamethods, methods);
   lua_getfield(L, -1, "__index");
-  dql_setfuncs(L, dql_opening_methods);
-  dql_setfuncs(L, dql_request_methods);
-  dql_setfuncs(L, dql_reply_methods);
-  dql_setfuncs(L, dql_bulk_methods);
+  dql_addmethods(L, dql_opening_methods);
+  dql_addmethods(L, dql_request_methods);
+  dql_addmethods(L, dql_reply_methods);
+  dql_addmethods(L, dql_bulk_methods);
   lua_setfield(L, -3, "session_methods");
   lua_pop(L, 1);
   lua_pushcfunction(L, new_session);

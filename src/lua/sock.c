@@ -22,7 +22,7 @@ static const char CLASS[] = "dqlite.core_socket";
 
 static struct dqc_sock *check(lua_State *L)
 {
-  return dql_checkclass(L, 1, CLASS);
+  return dql_checkself(L, CLASS);
 }
 
 static struct dqc_sock *check_open(lua_State *L)
