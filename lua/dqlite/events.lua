@@ -135,8 +135,9 @@ end
 --- It has ended.
 -- @tparam table conn
 -- @tparam[opt] table err
-function Observer:ended(conn, err)
-  local seconds = conn.link.loop.now() - conn.begun
+-- @tparam[opt] number now of the loop
+function Observer:ended(conn, err, now)
+  local seconds = (now or conn.link.loop.now()) - conn.begun
   if self.meter then self.meter:observe(seconds, err) end
   if self.hook then tell_end(self, conn, err, seconds) end
 end

@@ -6,7 +6,6 @@
 
 local call = require "dqlite.call"
 local checkout = require "dqlite.checkout"
-local core = require "dqlite.core"
 local errors = require "dqlite.error"
 local exchange = require "dqlite.exchange"
 local loops = require "dqlite.loops"
@@ -22,44 +21,31 @@ local unpack = table.unpack or rawget(_G, "unpack")
 
 -- ---- reads ----
 
--- How each call reads its answer: the reader, how many rows, and what it makes of them.
-local function first(list) return list[1] end
-local function same(list) return list end
-
-local WAYS = {
-  fetch = { result.by_name, nil, result.finished },
-  fetchall = { result.by_position, nil, result.finished },
-  fetch_arrays = { result.by_position, nil, result.finished },
-  fetchone = { result.by_name, 1, first },
-  fetchval = { result.first_value, 1, first },
-  fetchcol = { result.first_values, nil, result.finished },
-  query = { result.lossless, nil, same },
-}
-
-local function new_read(loop, way, known, settings, now, ...)
+local function new_read(loop)
   local read = {
-    way = way,
-    known = known,
-    settings = settings,
-    n = select("#", ...),
-    params = { ... },
-    began = now,
-    cond = nil, -- that its coroutine waits for
+    shape = false, -- of result.shapes
+    known = false, -- from dqlite.sql
+    settings = false, -- of the call
+    params = false,
+    n = 0, -- how many
+    began = 0,
+    cond = false, -- that its coroutine waits for
     left = false, -- nobody waits any more
     done = false, -- it has an answer or an error
     served = true, -- there was a connection for it
     has_raised = false, -- there was none, since `init` raised the error
-    list = nil,
-    err = nil,
+    answer = false,
+    err = false,
     finalizing = 0, -- answers that come behind its own
-    preparing = nil, -- the cache's entry, when one of them is to its PREPARE
+    preparing = false, -- the cache's entry, when one of them is to its PREPARE
+    spare = false, -- another one that is free for the next call
   }
   read.cond = loops.cond(loop, function() read.left = true end)
   return read
 end
 
-local function finish(read, list, err)
-  read.done, read.list, read.err = true, list, err
+local function finish(read, answer, err)
+  read.done, read.answer, read.err = true, answer, err
   if not read.left then read.cond:signal() end
 end
 
@@ -68,41 +54,48 @@ end
 local Lane = {}
 Lane.__index = Lane
 
+-- Answers how many bytes are pending then; nil where it was refused.
 function Lane:send(read)
   local conn, known = self.conn, read.known
   conn.sql = known.text
-  local sent, entry = exchange.write(conn, known, nil, true, unpack(read.params, 1, read.n))
-  if not sent then return finish(read, nil, entry) end
+  local pending, entry = exchange.write(conn, known, nil, true, unpack(read.params, 1, read.n))
+  if not pending then return finish(read, nil, entry) end
   if entry or conn.cache.doomed[1] then
     read.finalizing, read.preparing = exchange.ride(conn, entry)
   end
   self.sent = self.sent + 1
   self.due[self.sent] = read
   conn.observer:started(conn)
+  return pending
 end
 
 function Lane:fill()
-  local session = self.conn.link.core
-  while self.sent - self.received < MOST and session:pending() < BYTES do
+  if self.owner:is_empty() then return end
+  local pending = self.conn.link.core:pending()
+  while self.sent - self.received < MOST and pending < BYTES do
     local read = self.owner:pop()
     if not read then return end
-    self:send(read)
+    pending = self:send(read) or pending
   end
 end
 
-function Lane:receive()
+-- Answers what time it is then.
+function Lane:receive(now)
   local conn, read = self.conn, self.due[self.received + 1]
-  conn.sql, conn.write, conn.begun = read.known.text, false, read.began
-  conn.deadline = conn.link.loop.now() + conn.settings.timeout
-  call.use_reading(conn, read.settings)
-  local list, err = result.rows(conn, read.settings, read.way[1], read.way[2])
-  conn.observer:ended(conn, err)
+  local known, settings = read.known, read.settings
+  local finalizing, entry = read.finalizing, read.preparing
+  conn.sql, conn.write, conn.begun = known.text, false, read.began
+  conn.deadline = now + conn.settings.timeout
+  if conn.reading ~= settings then call.use_reading(conn, settings) end
+  local answer, err = result.take(conn, settings, known, read.shape,
+    conn.link:reply(conn.deadline, conn))
+  now = conn.link.loop.now()
+  conn.observer:ended(conn, err, now)
   self.received = self.received + 1
   self.due[self.received] = nil
-  finish(read, list, err)
-  if read.finalizing > 0 or read.preparing then
-    exchange.read_riders(conn, read.finalizing, read.preparing)
-  end
+  finish(read, answer, err)
+  if finalizing > 0 or entry then exchange.read_riders(conn, finalizing, entry) end
+  return now
 end
 
 -- Those whose answers will not come.
@@ -123,11 +116,12 @@ end
 function Lane:exchange()
   local conn = self.conn
   local link = conn.link
-  if not link:begin(link.loop.now(), conn.settings.timeout) then return end
-  link.yields_rows, link.holds_lock, link.queued = true, false, nil
+  local now = link.loop.now()
+  if not link:begin(now, conn.settings.timeout) then return end
+  link.yields_rows, link.holds_lock, link.queued = true, false, false
   self:fill()
   while self.sent > self.received and link.stream do
-    self:receive()
+    now = self:receive(now)
     if link.stream then self:fill() end
   end
   link:leave()
@@ -158,7 +152,14 @@ function multiplex.new(pool)
     first = 1,
     last = 0,
     lanes = 0, -- that run
+    spare = false, -- a read that is free for the next call
   }, Multiplexer)
+end
+
+--- Is there nothing to be sent?
+-- @treturn boolean
+function Multiplexer:is_empty()
+  return self.first > self.last
 end
 
 --- Takes the next read that somebody waits for.
@@ -218,14 +219,26 @@ end
 
 --- Can a call go that way? Only where something runs beside the caller, and for a
 -- statement that reads, ahead of which nothing has to be asked.
--- @tparam string name of the call
 -- @tparam table known from dqlite.sql
 -- @tparam table settings of the call
 -- @treturn boolean
-function Multiplexer:takes(name, known, settings)
-  return WAYS[name] ~= nil and loops.runs_any(self.pool.loop) and not self.pool.own.setup
-    and known.plain
-    and known.kind == "read" and settings.consistency ~= "linearizable"
+function Multiplexer:takes(known, settings)
+  return known.plain and known.kind == "read" and settings.consistency ~= "linearizable"
+    and not self.pool.own.setup and loops.runs_any(self.pool.loop)
+end
+
+function Multiplexer:take_read()
+  local read = self.spare
+  if not read then return new_read(self.pool.loop) end
+  self.spare = read.spare
+  return read
+end
+
+function Multiplexer:give_read(read)
+  read.params, read.answer, read.err = false, false, false
+  read.done, read.served, read.has_raised = false, true, false
+  read.finalizing, read.preparing = 0, false
+  self.spare, read.spare = read, self.spare
 end
 
 local function late(known)
@@ -237,29 +250,35 @@ local function late(known)
   }
 end
 
---- Runs a read, as the call of that name does on a connection.
--- @tparam string name of the call
--- @tparam table known from dqlite.sql
--- @tparam table settings of the call
+-- Answers as run. A read whose coroutine was told of its end is as good as a new one.
+local function conclude(self, read, was_told)
+  local answer, err, was_served, has_raised = read.answer, read.err, read.served, read.has_raised
+  if was_told then self:give_read(read) end
+  if has_raised then error(err, 0) end
+  if not err then return true, answer end
+  if err.misuse then errors.misuse(err.misuse) end
+  return was_served, nil, err
+end
+
+--- Runs a read, as a call of that shape does on a connection.
+-- @tparam table pool
 -- @tparam number now of the loop
 -- @tparam number deadline likewise
+-- @tparam table shape of result.shapes
+-- @tparam table known from dqlite.sql
+-- @tparam table settings of the call
 -- @param ... parameters: one by one, or one table
 -- @return whether there was a connection, and the answer, or nil and the error
-function Multiplexer:run(name, known, settings, now, deadline, ...)
-  local fine, kind, reason = core.check_params(known.numbering, ...)
-  if not fine and kind == "misuse" then errors.misuse(reason) end
-  if not fine then
-    local message = errors.visible(reason)
-    return true, nil, errors.new { kind = kind, message = message, sql = known.text }
-  end
-  local read = new_read(self.pool.loop, WAYS[name], known, settings, now, ...)
+function multiplex.run(pool, now, deadline, shape, known, settings, ...)
+  local self = pool.multiplexer
+  local read = self:take_read()
+  read.shape, read.known, read.settings, read.began = shape, known, settings, now
+  read.params, read.n = { ... }, select("#", ...)
   push(self, read)
-  local _, broken, why = read.cond:wait(deadline)
-  if read.has_raised then error(read.err, 0) end
-  if read.done and read.err then return read.served, nil, read.err end
-  if read.done then return true, read.way[3](read.list, settings) end
+  local woken, kind, reason = read.cond:wait(deadline)
+  if read.done then return conclude(self, read, woken) end
   read.left = true
-  if broken == "misuse" then errors.misuse(why) end
+  if kind == "misuse" then errors.misuse(reason) end
   return true, nil, late(known)
 end
 

@@ -6,7 +6,9 @@ local checkout = require "dqlite.checkout"
 local connection = require "dqlite.connection"
 local errors = require "dqlite.error"
 local helpers = require "dqlite.helpers"
+local run_shared = require "dqlite.multiplex".run
 local options = require "dqlite.options"
+local result = require "dqlite.result"
 local retry = require "dqlite.retry"
 local sql = require "dqlite.sql"
 
@@ -44,13 +46,9 @@ local function attempt(pool, now, deadline, method, ...)
   return finish(pool, conn, pcall(method, conn, ...))
 end
 
--- The same for a read on a connection that others read from as well.
-local function attempt_shared(pool, now, deadline, name, known, settings, ...)
-  return pool.multiplexer:run(name, known, settings, now, deadline, ...)
-end
-
--- Runs it, with a pool that is bound, until it succeeds, fails for good, or the time is over. That no connection
--- can be made is the answer, unless one was lost in the middle of the call.
+-- Runs it, in a pool that is bound, until it succeeds, fails for good, or the time is over.
+-- That no connection can be made is the answer, unless one was lost in the middle of the
+-- call.
 local function run(pool, seconds, may_repeat, try, ...)
   local now = pool.loop.now()
   local deadline, tries, was_lost = now + seconds, 0, false
@@ -82,23 +80,35 @@ local function refuse_control(known)
     .. " use pool:transaction")
 end
 
-for _, name in ipairs { "execute", "fetch", "fetchall", "fetch_arrays", "fetchone", "fetchval",
-  "fetchcol", "query" } do
-  local method = Connection[name]
+-- The settings of a call that goes by way of a connection from which others read as well;
+-- nil for one that does not.
+local function shared_settings(pool, known, n, first, opts)
+  local settings = helpers.settings(pool, "fetch", n, first, opts)
+  return pool.multiplexer:takes(known, settings) and settings or nil
+end
+
+local function add_shortcut(name, method, shape)
   pool_calls.shortcuts[name] = function(self, text, ...)
     local known, first, opts = sql.examine(text), ...
     if known.control then refuse_control(known) end
     self.source.bind(self)
-    local settings = self.multiplexer
-      and helpers.settings(self, "fetch", select("#", ...), first, opts)
-    if settings and self.multiplexer:takes(name, known, settings) then
-      return run(self, settings.timeout, true, attempt_shared, name, known, settings,
+    local shared = self.multiplexer and shape
+      and shared_settings(self, known, select("#", ...), first, opts)
+    if shared then
+      return run(self, shared.timeout, true, run_shared, shape, known, shared,
         helpers.parameters(...))
     end
     local seconds = type(first) == "table" and seconds_of(self, opts) or self.settings.timeout
-    return run(self, seconds, true, attempt, method, text, ...)
+    if not shape then return run(self, seconds, true, attempt, method, known, nil, ...) end
+    return run(self, seconds, true, attempt, method, known, nil, shape, ...)
   end
 end
+
+add_shortcut("execute", helpers.execute, nil)
+for _, name in ipairs { "fetch", "fetchall", "fetchone", "fetchval", "fetchcol", "query" } do
+  add_shortcut(name, helpers.run, result.shapes[name])
+end
+pool_calls.shortcuts.fetch_arrays = pool_calls.shortcuts.fetchall
 
 function pool_calls.shortcuts.executemany(self, text, list, opts)
   self.source.bind(self)
