@@ -15,6 +15,7 @@ local sql = require "dqlite.sql"
 local pool_calls = { shortcuts = {} }
 
 local Connection = connection.class
+local examined, shapes = sql.examined, result.shapes
 
 -- ---- one call ----
 
@@ -87,26 +88,31 @@ local function shared_settings(pool, known, n, first, opts)
   return pool.multiplexer:takes(known, settings) and settings or nil
 end
 
-local function add_shortcut(name, method, shape)
-  pool_calls.shortcuts[name] = function(self, text, ...)
-    local known, first, opts = sql.examine(text), ...
-    if known.control then refuse_control(known) end
-    self.source.bind(self)
-    local shared = self.multiplexer and shape
-      and shared_settings(self, known, select("#", ...), first, opts)
-    if shared then
-      return run(self, shared.timeout, true, run_shared, shape, known, shared,
-        helpers.parameters(...))
-    end
-    local seconds = type(first) == "table" and seconds_of(self, opts) or self.settings.timeout
-    if not shape then return run(self, seconds, true, attempt, method, known, nil, ...) end
-    return run(self, seconds, true, attempt, method, known, nil, shape, ...)
-  end
+-- On a connection that nobody else uses meanwhile.
+local function run_alone(pool, known, shape, ...)
+  local first, opts = ...
+  local seconds = type(first) == "table" and seconds_of(pool, opts) or pool.settings.timeout
+  return run(pool, seconds, true, attempt, helpers.run, known, nil, shape, ...)
 end
 
-add_shortcut("execute", helpers.execute, nil)
+function pool_calls.shortcuts.execute(self, text, ...)
+  local known = examined[text]
+  if known.control then refuse_control(known) end
+  self.source.bind(self)
+  return run_alone(self, known, known.yields_rows and shapes.count or shapes.execute, ...)
+end
+
 for _, name in ipairs { "fetch", "fetchall", "fetchone", "fetchval", "fetchcol", "query" } do
-  add_shortcut(name, helpers.run, result.shapes[name])
+  local shape = shapes[name]
+  pool_calls.shortcuts[name] = function(self, text, ...)
+    local known = examined[text]
+    if known.control then refuse_control(known) end
+    self.source.bind(self)
+    local shared = self.multiplexer and shared_settings(self, known, select("#", ...), ...)
+    if not shared then return run_alone(self, known, shape, ...) end
+    return run(self, shared.timeout, true, run_shared, shape, known, shared,
+      helpers.parameters(...))
+  end
 end
 pool_calls.shortcuts.fetch_arrays = pool_calls.shortcuts.fetchall
 
