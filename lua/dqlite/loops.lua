@@ -31,12 +31,11 @@ function loops.is_dead(thread)
   return thread ~= "main" and status(thread) == "dead"
 end
 
--- luv keeps the coroutine that loads it as its own (before 1.50): callbacks would
--- run on top of it, or after its death.
 local luv_loop = nil -- once it was found to be of use
 
+-- luv keeps the coroutine that loads it as its own (before 1.50): callbacks would
+-- run on top of it, or after its death.
 local function load_luv()
-  if luv_loop and not inherited.is_loop() then return luv_loop end
   if in_nginx then
     errors.misuse("luv's loop cannot run inside of nginx: use ngx.thread.spawn and ngx.timer.at")
   end
@@ -115,7 +114,7 @@ function loops.select(name)
   local is_luv = is_luv_running() -- and so luv is seen before a fork
   name = name or fitting(is_luv)
   if type(name) == "table" then return name end
-  if name == "luv" then return load_luv() end
+  if name == "luv" then return is_luv and luv_loop or load_luv() end
   if name == "blocking" then return require "dqlite.loop.blocking" end
   if name == "cqueues" then return load_cqueues() end
   return load_nginx()

@@ -21,7 +21,8 @@ end
 --- Is it this process where that happens, or one that was forked in the middle?
 -- @treturn table|nil the loop, if it is of use here
 function current.get()
-  return process == core.forks() and current.loop or nil
+  local loop = current.loop
+  return loop and process == core.forks() and loop or nil
 end
 
 return current
