@@ -266,7 +266,7 @@ end
 function checkout.give(pool, conn, is_own)
   local lease = conn.lease
   local slot = lease.slot
-  if process.is_inherited(pool.process) then return conn.link:close() end
+  if pool.process ~= process.current() then return conn.link:close() end
   if not slot or lease.turn ~= slot.turn then return end
   pool.slots:reserve(slot, loops.running())
   lease.slot = false

@@ -118,7 +118,9 @@ function dropping.sweep(pool, now)
     dropping.drop(pool, slots:take_idle(is_any, loops.running()))
     oldest = slots:oldest()
   end
-  if oldest then drop_idle(pool, function(slot) return now > slot.dies end) end
+  if now <= slots.dies then return end
+  drop_idle(pool, function(slot) return now > slot.dies end)
+  slots:look_for_old()
 end
 
 return dropping

@@ -94,12 +94,6 @@ function helpers.settings(conn, shaped, n, first, opts)
   return options.call(opts, conn.settings, shaped)
 end
 
---- The parameters of a call from its arguments: those one by one, or the table alone.
-function helpers.parameters(...)
-  if type((...)) == "table" then return (...) end
-  return ...
-end
-
 --- COMMIT or ROLLBACK as text ends a transaction that has a handle, too, and so
 -- does their failure where there is none any more.
 function helpers.end_handle(conn, known)

@@ -267,13 +267,13 @@ end
 -- @tparam table shape of result.shapes
 -- @tparam table known from dqlite.sql
 -- @tparam table settings of the call
--- @param ... parameters: one by one, or one table
+-- @param ... parameters as a user gives them
 -- @return whether there was a connection, and the answer, or nil and the error
 function multiplex.run(pool, now, deadline, shape, known, settings, ...)
   local self = pool.multiplexer
   local read = self:take_read()
   read.shape, read.known, read.settings, read.began = shape, known, settings, now
-  read.params, read.n = { ... }, select("#", ...)
+  read.params, read.n = { ... }, type((...)) == "table" and 1 or select("#", ...)
   push(self, read)
   local woken, kind, reason = read.cond:wait(deadline)
   if read.done then return conclude(self, read, woken) end

@@ -83,8 +83,11 @@ end
 
 -- The settings of a call that goes by way of a connection from which others read as well;
 -- nil for one that does not.
-local function shared_settings(pool, known, n, first, opts)
-  local settings = helpers.settings(pool, "fetch", n, first, opts)
+local function shared_settings(pool, known, ...)
+  local settings = pool.settings
+  if type((...)) == "table" then
+    settings = helpers.settings(pool, "fetch", select("#", ...), ...)
+  end
   return pool.multiplexer:takes(known, settings) and settings or nil
 end
 
@@ -108,10 +111,9 @@ for _, name in ipairs { "fetch", "fetchall", "fetchone", "fetchval", "fetchcol",
     local known = examined[text]
     if known.control then refuse_control(known) end
     self.source.bind(self)
-    local shared = self.multiplexer and shared_settings(self, known, select("#", ...), ...)
+    local shared = self.multiplexer and shared_settings(self, known, ...)
     if not shared then return run_alone(self, known, shape, ...) end
-    return run(self, shared.timeout, true, run_shared, shape, known, shared,
-      helpers.parameters(...))
+    return run(self, shared.timeout, true, run_shared, shape, known, shared, ...)
   end
 end
 pool_calls.shortcuts.fetch_arrays = pool_calls.shortcuts.fetchall

@@ -28,6 +28,7 @@ function slots.new(most, discard)
     all = {}, -- those, as keys
     idle = {}, -- from the one that was idle longest; false behind the last
     idle_count = 0,
+    dies = math.huge, -- before that none of those is too old
     used_count = 0,
     waiters = {}, -- a ring of them: `next` of this is who has waited longest
     waiting = 0, -- how many
@@ -198,6 +199,12 @@ function Slots:take_idle(is_wanted, owner)
   end
 end
 
+--- Finds out when one of the idle slots is too old.
+function Slots:look_for_old()
+  self.dies = math.huge
+  for i = 1, self.idle_count do self.dies = math.min(self.dies, self.idle[i].dies) end
+end
+
 --- The slot that was idle longest, where it is.
 -- @treturn table|nil
 function Slots:oldest()
@@ -227,6 +234,7 @@ function Slots:put(slot, now)
   self.idle[self.idle_count + 1] = slot
   self.idle_count = self.idle_count + 1
   slot.owner = false
+  if slot.dies < self.dies then self.dies = slot.dies end
   set_state(self, slot, "idle")
 end
 
