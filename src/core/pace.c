@@ -6,8 +6,11 @@
 
 #define LONGEST 1000000 /* ns of a pause */
 
-/* So many tell: the time of fewer is that of waking up. */
-#define ENOUGH (DQC_PACE_LEAST / 2)
+/* ns that Linux adds to a sleep: prctl(2), PR_SET_TIMERSLACK */
+#define SLACK 50000
+
+/* So many answers tell: the time of fewer is that of waking up. */
+#define ENOUGH 8
 
 static int64_t between(int64_t least, int64_t value, int64_t most)
 {
@@ -24,11 +27,13 @@ int64_t dqc_pace_pause(struct dqc_pace *pace, size_t due, int64_t now)
   pace->due = due;
   pace->at = now;
   if (due < DQC_PACE_LEAST) return 0;
+  if (due > LONGEST) due = LONGEST;
+  int64_t half = (int64_t)due * pace->each / 2;
+  if (half <= SLACK) return 0;
   /* The half counts until it is measured again: of a pause behind which nothing
    * is due any more nobody hears that it was too long. */
   pace->each /= 2;
-  if (due >= LONGEST / QUICKEST * 2) return LONGEST;
-  return between(0, (int64_t)due * pace->each, LONGEST);
+  return between(0, half - SLACK, LONGEST);
 }
 
 void dqc_pace_restart(struct dqc_pace *pace)

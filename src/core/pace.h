@@ -21,7 +21,7 @@ struct dqc_pace {
 };
 
 /* With fewer answers due than that there is nothing to gather. */
-#define DQC_PACE_LEAST 16
+#define DQC_PACE_LEAST 8
 
 /* How many nanoseconds to let the answers gather that are due, before what has
  * come is acknowledged: half of the time that they take at the pace of those

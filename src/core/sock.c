@@ -268,7 +268,7 @@ void dqc_sock_gather(struct dqc_sock *sock, size_t due, int timeout)
   }
   int64_t pause = dqc_pace_pause(&sock->pace, due, nanoseconds());
   struct timespec ts = {0, (long)pause};
-  if (pause / 1000000 < timeout / 2) nanosleep(&ts, NULL);
+  if (pause && timeout > 1) nanosleep(&ts, NULL);
 #else
   (void)sock;
   (void)due;

@@ -57,9 +57,9 @@ int dqc_sock_recv(struct dqc_sock *sock, uint8_t *room, size_t size,
 int dqc_sock_recv_wait(struct dqc_sock *sock, uint8_t *room, size_t size,
                        int timeout, size_t *n);
 
-/* Where many answers are due: sleeps as long as these are to gather (core/pace.h)
- * before the receive that comes next acknowledges what has come. For a millisecond
- * at most, and no longer than half of the timeout, in milliseconds. */
+/* Where many answers are due: sleeps as long as these are to gather
+ * (core/pace.h), a millisecond at most, before the receive that comes next
+ * acknowledges what has come. The timeout is that receive's. */
 void dqc_sock_gather(struct dqc_sock *sock, size_t due, int timeout);
 
 /* DQC_DONE with *n bytes sent, DQC_WANT_WRITE, DQC_ECLOSED, DQC_EOS. */
