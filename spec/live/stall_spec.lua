@@ -61,7 +61,7 @@ live.each("a pipeline of any length", function(server)
 
   it("is answered without the stall", function()
     local conn = server:connect()
-    for _, length in ipairs { 2, 15, 16, 17, 32, 64 } do
+    for _, length in ipairs { 2, 7, 8, 9, 17, 64 } do
       local seconds = time(conn, "SELECT 1", length)
       assert.is_true(seconds < 0.020, ("%d: %g seconds"):format(length, seconds))
     end
@@ -70,7 +70,7 @@ live.each("a pipeline of any length", function(server)
   it("is answered without the stall where each answer has several frames", function()
     local conn = server:connect()
     local text = "SELECT zeroblob(5000), 1 UNION ALL SELECT zeroblob(5000), 2"
-    for _, length in ipairs { 2, 16, 24 } do
+    for _, length in ipairs { 2, 8, 24 } do
       local seconds = time(conn, text, length)
       assert.is_true(seconds < 0.020, ("%d: %g seconds"):format(length, seconds))
     end
