@@ -85,18 +85,20 @@ static void test_gather(void)
   struct peer peer;
   uint8_t byte;
   peer_pair_blocking(&peer, &sock, LOOPBACK);
-  dqc_sock_gather(&sock, DQC_PACE_LEAST, PEER_PATIENCE);
+  dqc_sock_expect(&sock, DQC_PACE_LEAST);
+  dqc_sock_gather(&sock, PEER_PATIENCE);
   CHECK_EQ(sock.pace.due, 0);
   peer_write(&peer, "ab");
   CHECK_EQ(wait_for(&sock, PEER_PATIENCE, &byte), DQC_DONE);
   long start = peer_now();
-  dqc_sock_gather(&sock, DQC_PACE_LEAST, PEER_PATIENCE);
+  dqc_sock_gather(&sock, PEER_PATIENCE);
   CHECK(peer_now() - start < 1000);
 #ifdef __linux__
   CHECK_EQ(sock.pace.due, DQC_PACE_LEAST);
 #endif
   CHECK_EQ(wait_for(&sock, PEER_PATIENCE, &byte), DQC_DONE);
-  dqc_sock_gather(&sock, DQC_PACE_LEAST - 1, PEER_PATIENCE);
+  dqc_sock_expect(&sock, DQC_PACE_LEAST - 1);
+  dqc_sock_gather(&sock, PEER_PATIENCE);
   CHECK_EQ(sock.pace.due, 0);
   peer_unpair(&peer, &sock);
 }

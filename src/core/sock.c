@@ -221,7 +221,8 @@ static void acknowledge(struct dqc_sock *sock)
 {
 #ifdef TCP_QUICKACK
   if (sock->tcp && sock->received) {
-    set_option(sock->fd, IPPROTO_TCP, TCP_QUICKACK, sock->pace.due ? 2 : 1);
+    set_option(sock->fd, IPPROTO_TCP, TCP_QUICKACK,
+               sock->due >= DQC_PACE_LEAST ? 2 : 1);
   }
 #else
   (void)sock;
@@ -258,20 +259,24 @@ static int64_t nanoseconds(void)
   return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
 }
 
+void dqc_sock_expect(struct dqc_sock *sock, size_t due)
+{
+  sock->due = due;
+}
+
 /* Only where it is us who acknowledges. */
-void dqc_sock_gather(struct dqc_sock *sock, size_t due, int timeout)
+void dqc_sock_gather(struct dqc_sock *sock, int timeout)
 {
 #ifdef TCP_QUICKACK
-  if (!sock->tcp || !sock->received || due < DQC_PACE_LEAST) {
+  if (!sock->tcp || !sock->received || sock->due < DQC_PACE_LEAST) {
     dqc_pace_restart(&sock->pace);
     return;
   }
-  int64_t pause = dqc_pace_pause(&sock->pace, due, nanoseconds());
+  int64_t pause = dqc_pace_pause(&sock->pace, sock->due, nanoseconds());
   struct timespec ts = {0, (long)pause};
   if (pause && timeout > 1) nanosleep(&ts, NULL);
 #else
   (void)sock;
-  (void)due;
   (void)timeout;
   (void)nanoseconds;
 #endif

@@ -18,6 +18,7 @@ struct dqc_sock {
   uint8_t tuned; /* its options are set */
   unsigned forks; /* of dqc_fork_count: the process that it belongs to */
   int patience; /* ms that a blocking receive waits, 0: not set (yet) */
+  size_t due; /* answers */
   struct dqc_pace pace; /* of answers to what was sent ahead */
 };
 
@@ -57,10 +58,13 @@ int dqc_sock_recv(struct dqc_sock *sock, uint8_t *room, size_t size,
 int dqc_sock_recv_wait(struct dqc_sock *sock, uint8_t *room, size_t size,
                        int timeout, size_t *n);
 
-/* Where many answers are due: sleeps as long as these are to gather
- * (core/pace.h), a millisecond at most, before the receive that comes next
- * acknowledges what has come. The timeout is that receive's. */
-void dqc_sock_gather(struct dqc_sock *sock, size_t due, int timeout);
+/* How many answers are due, as far as the next receive is concerned. */
+void dqc_sock_expect(struct dqc_sock *sock, size_t due);
+
+/* Where many are: sleeps as long as these are to gather (core/pace.h), a
+ * millisecond at most, before the receive that comes next acknowledges what has
+ * come. The timeout is that receive's. */
+void dqc_sock_gather(struct dqc_sock *sock, int timeout);
 
 /* DQC_DONE with *n bytes sent, DQC_WANT_WRITE, DQC_ECLOSED, DQC_EOS. */
 int dqc_sock_send(struct dqc_sock *sock, struct dqc_bytes bytes, size_t *n);

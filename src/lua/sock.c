@@ -125,9 +125,8 @@ static int receive_some(struct dqc_sock *sock, struct dqc_session *session,
   size_t size, n;
   int rc = dqc_session_room(session, &room, &size);
   if (rc) return rc;
-  if (wait) {
-    dqc_sock_gather(sock, dqc_session_outstanding(session), timeout);
-  }
+  dqc_sock_expect(sock, dqc_session_outstanding(session));
+  if (wait) dqc_sock_gather(sock, timeout);
   rc = wait ? dqc_sock_recv_wait(sock, room, size, timeout, &n)
             : dqc_sock_recv(sock, room, size, &n);
   if (rc >= 0) dqc_session_received(session, n);
