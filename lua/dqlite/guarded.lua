@@ -9,7 +9,7 @@ local Guard = {}
 
 -- Lua closes it on every exit.
 function Guard.__close(guard, err)
-  if guard.is_open and err == nil then guard.on_close() end
+  if guard.is_open and err == nil then guard.on_close(guard[1]) end
 end
 
 local function once(guard)
@@ -24,7 +24,8 @@ local function is_closable()
 end
 
 --- Calls a function.
--- @tparam function on_close called when the coroutine is closed meanwhile; must not wait
+-- @tparam function on_close called with the first of the arguments when the coroutine is
+-- closed meanwhile; must not wait
 -- @tparam function fn
 -- @param ... four arguments at most
 -- @return what it returns, three values at most

@@ -13,11 +13,15 @@ later.AT_ONCE = rawget(_G, "ngx") ~= nil
 
 local path = package.path -- a program may change it
 
--- Lua 5.1 and LuaJIT take a module for loaded, by a light userdata, whose loading has
--- failed: without memory, for example.
+local ANSWERED = { table = true, ["function"] = true } -- by our modules
+
+-- Lua 5.1 and LuaJIT take a module for loaded whose loading has failed, without memory for
+-- example: a mark of their own stands for it.
 local function forget_failed()
   for name, module in pairs(package.loaded) do
-    if type(module) == "userdata" and name:find "^dqlite%." then package.loaded[name] = nil end
+    if tostring(name):find "^dqlite%." and not ANSWERED[type(module)] then
+      package.loaded[name] = nil
+    end
   end
 end
 

@@ -49,9 +49,8 @@ end
 local function dial_session(cluster, name, address, settings, deadline, limits)
   local link, err = new_link(cluster, name, address, settings, limits)
   if not link then return nil, err end
-  local function give_up() link:close() end
   local opened, failed, leader =
-    guarded(give_up, open.session, link, settings, deadline, cluster:wants_members())
+    guarded(link.close, open.session, link, settings, deadline, cluster:wants_members())
   link:leave()
   if opened then return link end
   return nil, failed, leader

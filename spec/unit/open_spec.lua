@@ -1,3 +1,4 @@
+local core = require "dqlite.core"
 local dqlite = require "dqlite"
 local luas = require "spec.support.luas"
 local scripted = require "spec.support.scripted"
@@ -17,6 +18,44 @@ end
 local function leader(id, address)
   return { scripted.frame("SERVER", { id = id, address = address }) }
 end
+
+describe("a session that is opened in one call", function()
+  local function bytes_of(queue)
+    local session = core.session(1024)
+    assert(queue(session))
+    return session:take()
+  end
+
+  it("sends what the requests send one by one", function()
+    for _, wants_members in ipairs { false, true } do
+      local expected = bytes_of(function(session)
+        session:send("LEADER", {})
+        session:send("CLIENT", {})
+        if wants_members then session:send("OPEN", { database = "shop" }) end
+        return wants_members and session:send("CLUSTER", { format = 1 })
+          or session:send("OPEN", { database = "shop" })
+      end)
+      assert.equal(expected, bytes_of(function(session)
+        return session:open("shop", wants_members)
+      end))
+    end
+  end)
+
+  it("refuses a name, and one that is too large", function()
+    local refused, kind, reason = core.session(1024):open(":memory:")
+    assert.same({ nil, "value" }, { refused, kind })
+    assert.matches(":memory:", reason, 1, true)
+    refused, kind, reason = core.session(64):open(("x"):rep(80))
+    assert.same({ nil, "value" }, { refused, kind })
+    assert.matches("max_message_size", reason, 1, true)
+  end)
+
+  it("is not asked for an answer that is not there", function()
+    local session = core.session(1024)
+    assert.has_error(function() session:leader() end, "the current reply is not of this kind")
+    assert.has_error(function() session:database() end, "the current reply is not of this kind")
+  end)
+end)
 
 describe("connect", function()
   it("sends version, LEADER, CLIENT and OPEN in one write", function()

@@ -32,6 +32,28 @@ describe("settings", function()
     assert.same({ 4, false }, { options.connect(ALL).timeout, options.connect(ALL).null_by_name })
   end)
 
+  it("of a cluster follow a table that is given again with other values", function()
+    local given = { database = "one", timeout = 1 }
+    local first = options.cluster(given)
+    assert.equal(first, options.cluster { timeout = 1, database = "one" })
+    given.timeout = 2
+    assert.same({ 1, 2 }, { first.timeout, options.cluster(given).timeout })
+    given.database, given.timeout = nil, nil
+    assert.equal(options.DEFAULTS.timeout, options.cluster(given).timeout)
+    given.timeout, given.tiemout = 2, 3
+    assert.has_error(function() options.cluster(given) end)
+  end)
+
+  it("of a cluster keep no table of the program alive", function()
+    local held = setmetatable({}, { __mode = "v" })
+    held[1] = {}
+    options.cluster { array_mt = held[1] }
+    options.cluster { array_mt = {} }
+    collectgarbage()
+    collectgarbage()
+    assert.is_nil(held[1])
+  end)
+
   it("do not change with those that they were made of", function()
     local settings = options.connect(ALL)
     options.call({ timeout = 1 }, settings).database = "changed"

@@ -42,6 +42,33 @@ search_nodes.describe("a search", function()
     assert.same({ "voter", "unknown", "standby", "spare" }, order)
   end)
 
+  it("is done without where there is one node, which leads", function()
+    local alone = node()
+    dqlite.run(function()
+      for _ = 1, 3 do reaches(alone, dqlite.connect(alone.address)) end
+    end)
+    assert.same({ 3, 3 }, { alone.asked, alone.accepted })
+  end)
+
+  it("begins with what that one has answered, and does not ask it again", function()
+    local leader = node()
+    local alone = search_nodes.follower(leader)
+    dqlite.run(function() reaches(leader, dqlite.connect(alone.address)) end)
+    assert.same({ 1, 1, 1 }, { alone.asked, alone.accepted, leader.accepted })
+  end)
+
+  it("is done without again once that one leads, by each for himself", function()
+    local alone = node()
+    dqlite.run(function()
+      local tasks = {}
+      for i = 1, 4 do
+        tasks[i] = dqlite.spawn(function() reaches(alone, dqlite.connect(alone.address)) end)
+      end
+      for i = 1, 4 do tasks[i]:wait() end
+    end)
+    assert.same({ 4, 4 }, { alone.asked, alone.accepted })
+  end)
+
   it("asks ten nodes at once, and the next when one of them has failed", function()
     local list, asked = {}, 0
     for i = 1, 13 do
