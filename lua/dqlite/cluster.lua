@@ -20,9 +20,7 @@ local open = require "dqlite.open"
 local options = require "dqlite.options"
 local process = require "dqlite.process"
 local reach = require "dqlite.reach"
-local tls = require "dqlite.tls"
 local read_store = require "dqlite.store_reading"
-local outcome = require "dqlite.search_outcome"
 local stores = require "dqlite.store"
 local watches = require "dqlite.watch"
 local wheres = require "dqlite.where"
@@ -30,7 +28,9 @@ local wheres = require "dqlite.where"
 local admin = later.require "dqlite.admin"
 local dropping = later.require "dqlite.dropping"
 local health = later.require "dqlite.health"
+local outcome = later.require "dqlite.search_outcome"
 local pools = later.require "dqlite.pool"
+local tls = later.require "dqlite.tls"
 
 local clusters = {}
 
@@ -232,7 +232,7 @@ function Cluster:bind(settings, loop)
     errors.misuse("the option 'direct' is for one node: dqlite.connect(address, { direct = true })")
   end
   loop = self:check(settings, loop)
-  tls.check_loop(settings, loop)
+  if settings.tls then tls.check_loop(settings, loop) end
   if self.loop then return end
   self.loop = loop
   if loop.start then self.watch = watches.new(self, loop, self.settings) end
@@ -322,7 +322,7 @@ local function key_of(where, settings)
   local key = wheres.key(where)
   if not key then return nil end
   if settings.shared_dict then key = ("%s\nin %s"):format(key, settings.shared_dict) end
-  return key .. "\n" .. tls.identity(settings)
+  return settings.tls and key .. "\n" .. tls.identity(settings) or key
 end
 
 -- Also answers its loop.

@@ -7,11 +7,13 @@ local coroutines = require "dqlite.loop.coroutines"
 local dial = require "dqlite.dial"
 local errors = require "dqlite.error"
 local finalizer = require "dqlite.finalizer"
+local later = require "dqlite.later"
 local leftovers = require "dqlite.leftovers"
 local loops = require "dqlite.loops"
 local member = require "dqlite.member"
 local process = require "dqlite.process"
-local tls = require "dqlite.tls"
+
+local tls = later.require "dqlite.tls"
 
 local Link = {}
 Link.__index = Link
@@ -89,10 +91,11 @@ function links.new(address, settings, name, may_be_kept, checked)
   local loop = checked or loops.select(settings.loop)
   if not checked then
     loops.check_wait(loop)
-    tls.check_loop(settings, loop)
+    if settings.tls then tls.check_loop(settings, loop) end
   end
   name = name or address
-  local security, unnamed = tls.towards(settings, address, name)
+  local security, unnamed = false, nil
+  if settings.tls then security, unnamed = tls.towards(settings, address, name) end
   if unnamed then return nil, errors.new { kind = "value", message = unnamed } end
   return new(address, name, settings, loop, security, may_be_kept)
 end

@@ -5,9 +5,9 @@ local core = require "dqlite.core"
 local errors = require "dqlite.error"
 local later = require "dqlite.later"
 local must = require "dqlite.must"
-local tls = require "dqlite.tls"
 
 local policy = later.require "dqlite.policy"
+local tls = later.require "dqlite.tls"
 
 local options = {}
 
@@ -46,7 +46,7 @@ local CONNECT = {
   pool = must.kept_text,
   pool_size = must.kept_count,
   backlog = must.kept_count_or_none,
-  tls = tls.problem,
+  tls = function(value) return tls.problem(value) end,
 }
 for name, check in pairs(CALL) do CONNECT[name] = check end
 CONNECT.row_types = nil
@@ -225,12 +225,17 @@ local function from_defaults(given)
   return settings
 end
 
+local function settle_tls(settings, base)
+  if not (settings.tls or base and base.tls) then return settings end
+  return tls.settle(settings, base)
+end
+
 --- The settings of a connection. Raises unknown names and bad values.
 -- @tparam[opt] table given the user's options
 -- @treturn table all settings, defaults included
 function options.connect(given)
   check(given or {}, CONNECT)
-  return tls.settle(from_defaults(given or {}))
+  return settle_tls(from_defaults(given or {}))
 end
 
 local function with_policy(settings)
@@ -275,7 +280,7 @@ function options.cluster(given)
   given = given or NONE
   if type(given) == "table" and is_recent(given) then return recent.settings end
   check(given, CLUSTER)
-  local settings = with_policy(tls.settle(from_defaults(given)))
+  local settings = with_policy(settle_tls(from_defaults(given)))
   remember(given, settings)
   return settings
 end
@@ -286,7 +291,7 @@ end
 -- @treturn table all settings
 function options.over(given, settings)
   check(given, CONNECT)
-  return with_policy(tls.settle(merge(given, settings), settings))
+  return with_policy(settle_tls(merge(given, settings), settings))
 end
 
 -- The user's options of a pool in two: those of its connections, and its own.

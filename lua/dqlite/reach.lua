@@ -13,9 +13,9 @@ local loops = require "dqlite.loops"
 local nodes = require "dqlite.search_node"
 local open = require "dqlite.open"
 local routes = require "dqlite.routes"
-local searches = require "dqlite.search"
 
 local keepalive = later.require "dqlite.keepalive" -- nginx' alone
+local searches = later.require "dqlite.search"
 
 local reach = {}
 
@@ -71,7 +71,10 @@ local function dial(cluster, name, settings, opens, deadline, limits)
   if not address then return nil, err end
   if not opens then return dial_asking(name, address, settings, cluster.loop, deadline) end
   local link, failed, leader = dial_session(cluster, name, address, settings, deadline, limits)
-  if link and link.members then cluster:learn(link.members) end
+  local members = link and link.members
+  if members then cluster:learn(members) end
+  -- a leader may be lost at a time when no file can be opened
+  if members and members[2] then later.load "dqlite.search" end
   return link, failed, leader
 end
 
