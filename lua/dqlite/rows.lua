@@ -89,34 +89,37 @@ local function advance(self, kind, reason)
   return true
 end
 
--- A row of the frames to come; false: no more of this one, or why.
-local function step(self, kind, reason)
+-- Behind the last row of a frame, or what ended its reading: the next frame, true; or
+-- nil, none.
+local function go_on(self, kind, reason)
   local link = self.conn.link
   if self.ended then return nil end
   if kind == "broken off" then link.broken, kind = true, nil end
   check_step(self)
-  local row
-  repeat
-    if not advance(self, kind, reason) then return nil end
-    link.broken = true
-    row, kind, reason = self.next_row(true)
-    link.broken = false
-  until row
-  return row
+  if not advance(self, kind, reason) then return nil end
+  link.core:begin_rows(self.ticket)
+  return true
 end
 
--- The step from row to row within a frame; what happens seldom is elsewhere. What
--- reading a row raises ("not enough memory") leaves the link broken.
+-- The step from row to row: what happens seldom is elsewhere. What reading a row
+-- raises ("not enough memory") leaves the link broken.
 local function iterator_of(self)
-  local conn, link, next_row = self.conn, self.conn.link, self.next_row
-  return function()
-    if conn.live ~= self then return step(self) end
-    link.broken = true
-    local row, kind, reason = next_row()
-    link.broken = false
-    if row then return row end
-    return step(self, kind, reason)
+  local conn, link, ticket, null = self.conn, self.conn.link, self.ticket, self.null
+  local session, columns, into = link.core, self.columns, self.into
+  local next_row = session.next_row
+  local function step()
+    if conn.live == self then
+      link.broken = true
+      local row, kind, reason = next_row(session, ticket, null, columns, into)
+      link.broken = false
+      if row then return row end
+      if not go_on(self, kind, reason) then return nil end
+    elseif not go_on(self) then
+      return nil
+    end
+    return step()
   end
+  return step
 end
 
 -- Sends the statement and reads the first frame, again while it is BUSY.
@@ -139,12 +142,6 @@ local function start(self, known, id, ...)
   end
 end
 
-local function reader(conn, settings)
-  local session, into = conn.link.core, settings.reuse and {} or nil
-  if settings.arrays then return session:row_reader(settings.null_by_position, nil, into) end
-  return session:row_reader(settings.null_by_name, result.columns(conn), into)
-end
-
 local function open(conn, settings, known, id, ...)
   local wrong = call.refusal(conn, known, ...)
   if wrong then return nil, wrong end
@@ -152,7 +149,10 @@ local function open(conn, settings, known, id, ...)
     conn = conn,
     known = known,
     settings = settings,
-    next_row = nil, -- gives those of a frame (reply.c)
+    ticket = nil, -- to read them with (reply.c)
+    null = settings.null_by_position, -- what a NULL becomes
+    columns = nil, -- names, for rows by name
+    into = settings.reuse and {} or nil, -- the one table for all rows
     lead = 0, -- answers that came before, as in dqlite.schema
     finalizing = 0, -- answers that come behind
     last = false, -- no frame follows the current one
@@ -162,7 +162,10 @@ local function open(conn, settings, known, id, ...)
   if not ready then return nil, err end
   local started, failed = start(self, known, id, ...)
   if started then
-    self.next_row = reader(conn, settings)
+    self.ticket = conn.link.core:begin_rows()
+    if not settings.arrays then
+      self.columns, self.null = result.columns(conn), settings.null_by_name
+    end
     conn.live = self
   end
   call.finish(conn, failed)

@@ -75,7 +75,8 @@ function Talk:check_numbers(n)
     name, last = self:reply()
     assert.equal("ROWS", name)
     frames = frames + 1
-    for row in self.session:row_reader(nil) do
+    local ticket = self.session:begin_rows()
+    for row in function() return self.session:next_row(ticket) end do
       count = count + 1
       if row[1] ~= count or row[2] ~= ("%060d"):format(count) then
         assert.same({ count, ("%060d"):format(count) }, row)

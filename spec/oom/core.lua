@@ -57,7 +57,7 @@ return {
       return #session:take(), session:outstanding()
     end, { 112, 4 }),
   scenario("a session's rows", session_with_rows, function(session)
-    local first = session:row_reader(dqlite.null)()
+    local first = session:next_row(session:begin_rows(), dqlite.null)
     local types, columns = session:types(), session:columns()
     return first, types, columns, session:rows_by_name({}, 0, 9, nil, columns)
   end, { { 1, "x" }, { "INTEGER", "TEXT" }, { "a", "b" }, 1, false }),

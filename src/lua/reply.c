@@ -164,63 +164,42 @@ static int session_first_values(lua_State *L)
 
 /* ---- rows one at a time ---- */
 
-/* What the function that gives them has besides the arguments of row_reader. */
-struct reader {
-  struct dql_session *session;
-  struct dql_row_form form;
-  unsigned reply; /* the one that it reads: the session's replies then */
-};
-
-/* Its upvalues, and a place on its stack. */
-enum { READER = 1, SESSION, NULL_VALUE, COLUMNS, INTO, UPVALUES = INTO };
-#define NAMES 1
-
-/* next_row(begin) -> row | nothing: this frame has no more, or the reply is
- * another one, or belongs to the process that has forked this one | nil, kind,
- * reason; nil, "broken off" when an error was raised while a row was read.
- * `begin`: it is the current ROWS from now on. */
-static int next_row(lua_State *L)
+/* begin_rows(ticket) -> the ticket, a new one where there is none: to who has it
+ * next_row gives the rows of the current ROWS */
+static int session_begin_rows(lua_State *L)
 {
-  struct reader *reader = lua_touserdata(L, lua_upvalueindex(READER));
-  struct dql_session *s = reader->session;
+  struct dql_session *s = dql_session_of(L);
+  lua_Number ticket = luaL_optnumber(L, 2, (lua_Number)s->tickets + 1);
+  luaL_argcheck(L, ticket >= 1 && ticket <= s->tickets + 1.0, 2, "range");
+  check_kind(L, s, DQC_RESPONSE_ROWS);
+  s->reader = (unsigned)ticket;
+  if (s->reader > s->tickets) s->tickets = s->reader;
+  lua_pushinteger(L, (lua_Integer)s->reader);
+  return 1;
+}
+
+/* next_row(ticket, null, columns, into) -> row, by name where columns is a table,
+ * in the one that is `into` or a new one | nothing: this frame has no more, or is
+ * for another ticket, or belongs to the process that has forked this one | nil,
+ * kind, reason; nil, "broken off" where an error was raised while a row was read */
+static int session_next_row(lua_State *L)
+{
+  struct dql_session *s = dql_session_of(L);
   if (s->pushing) {
     lua_pushnil(L);
     lua_pushliteral(L, "broken off");
     return 2;
   }
-  if (lua_toboolean(L, 1)) reader->reply = s->replies;
-  if (!s->has_reply || reader->reply != s->replies) return 0;
-  if (s->forks != dqc_fork_count()) return 0;
-  lua_settop(L, 0);
-  if (reader->form.columns) lua_pushvalue(L, lua_upvalueindex(COLUMNS));
+  int valid = s->has_reply && s->reader && lua_tonumber(L, 2) == s->reader;
+  if (!valid || s->forks != dqc_fork_count()) return 0;
   struct dqc_rows *rows = check_rows(L, s);
   if (rows->rows.len == 0) return done(s, 0);
-  if (dql_push_row(L, rows, &reader->form)) return push_unreadable(L, s);
+  lua_settop(L, 5);
+  struct dql_row_form form = {lua_istable(L, 4) ? DQL_BY_NAME
+                                                : DQL_BY_POSITION,
+                              3, 4, lua_istable(L, 5) ? 5 : 0, &s->reading};
+  if (dql_push_row(L, rows, &form)) return push_unreadable(L, s);
   return done(s, 1);
-}
-
-/* row_reader(null, columns, into) -> next_row: gives the rows of the current ROWS
- * by name, where there are columns, or by position; as new tables, or in the one
- * that is `into` */
-static int session_row_reader(lua_State *L)
-{
-  struct dql_session *s = dql_session_of(L);
-  lua_settop(L, UPVALUES - 1);
-  int by_name = !lua_isnil(L, COLUMNS - 1), reuses = !lua_isnil(L, INTO - 1);
-  if (by_name) luaL_checktype(L, COLUMNS - 1, LUA_TTABLE);
-  if (reuses) luaL_checktype(L, INTO - 1, LUA_TTABLE);
-  check_kind(L, s, DQC_RESPONSE_ROWS);
-  struct reader *reader = dql_newuserdata(L, sizeof *reader, 0);
-  reader->session = s;
-  reader->form.shape = by_name ? DQL_BY_NAME : DQL_BY_POSITION;
-  reader->form.null = lua_upvalueindex(NULL_VALUE);
-  reader->form.columns = by_name ? NAMES : 0;
-  reader->form.into = reuses ? lua_upvalueindex(INTO) : 0;
-  reader->form.how = &s->reading;
-  reader->reply = s->replies;
-  lua_insert(L, READER);
-  lua_pushcclosure(L, next_row, UPVALUES);
-  return 1;
 }
 
 /* The first row of the current ROWS in a shape -> it | nil where there is none | nil,
@@ -286,7 +265,8 @@ const luaL_Reg dql_reply_methods[] = {
     {"rows_by_name", session_rows_by_name},
     {"rows_by_position", session_rows_by_position},
     {"first_values", session_first_values},
-    {"row_reader", session_row_reader},
     {"only_by_name", session_only_by_name},
     {"only_value", session_only_value},
+    {"begin_rows", session_begin_rows},
+    {"next_row", session_next_row},
     {NULL, NULL}};

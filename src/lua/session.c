@@ -147,7 +147,7 @@ static int session_feed(lua_State *L)
 
 int dql_push_reply(lua_State *L, struct dql_session *s)
 {
-  s->replies++;
+  s->reader = 0;
   int rc = dqc_session_next(&s->core, &s->reply);
   s->has_reply = rc == DQC_DONE;
   if (rc == DQC_WANT_READ) return 0;

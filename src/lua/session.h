@@ -15,7 +15,8 @@ struct dql_session {
   struct dqc_reply reply;
   uint8_t has_reply;
   uint8_t pushing; /* Lua values are being made of the reply's bytes */
-  unsigned replies; /* how many times the current one has changed */
+  unsigned reader; /* the ticket of who reads its rows one by one, or 0 */
+  unsigned tickets; /* the highest of them */
   unsigned forks; /* of dqc_fork_count: the process that it belongs to */
   struct dql_reading reading;
 };
