@@ -30,6 +30,13 @@ function Stream:recv(session)
   return true
 end
 
+-- As the streams of sockets, in one step.
+function Stream:ask(session)
+  self:send(session)
+  self:recv(session)
+  return session:next()
+end
+
 function Stream.alive()
   return true
 end

@@ -155,20 +155,13 @@ local function run_fully(conn, known, id, shape, ...)
   return shape.finish(answer, settings, known)
 end
 
--- Is a transaction in the way of a statement?
+-- Is a transaction that is surely open in the way of a statement?
 local function is_in_the_way(level)
   return level.read_only or level.scoped and level.owner ~= loops.running()
 end
 
--- Has a call nothing to do but to send its statement and to read the answer?
-local function is_simple(conn, known, shape)
-  local level = conn.level
-  return known.simple and conn.reading == conn.settings and not (conn.closed or conn.live
-    or conn.working or conn.cache.owes or shape.read and known.yields_rows == false
-    or level and (not conn.state.surely_open or is_in_the_way(level)))
-end
-
---- A whole call: most are simple.
+--- A whole call. Most have nothing to do but to send their statement and to read the
+-- answer.
 -- @tparam table conn the connection
 -- @tparam table known from dqlite.sql
 -- @tparam[opt] number id of a prepared statement
@@ -176,8 +169,11 @@ end
 -- @param ... parameters as a user gives them
 -- @return what the user gets
 function helpers.run(conn, known, id, shape, ...)
-  local link = conn.link
-  local what = is_simple(conn, known, shape) and (id or conn.cache:find(known))
+  local link, level, cache = conn.link, conn.level, conn.cache
+  local is_simple = known.simple and conn.reading == conn.settings and not (conn.closed
+    or conn.live or conn.working or cache.owes or shape.read and known.yields_rows == false
+    or level and (not conn.state.surely_open or is_in_the_way(level)))
+  local what = is_simple and (id or cache:find(known))
   local now = what and link:begin_at_once()
   if not now then return run_fully(conn, known, id, shape, ...) end
   local send = shape.read and query or exec
@@ -193,4 +189,5 @@ function helpers.run(conn, known, id, shape, ...)
   if err then return helpers.failed(conn, err) end
   return answer
 end
+
 return helpers
