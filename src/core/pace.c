@@ -9,6 +9,10 @@
 /* ns that Linux adds to a sleep: prctl(2), PR_SET_TIMERSLACK */
 #define SLACK 50000
 
+/* ns that a pause may end late, and how many are left out then. */
+#define LATE 500000
+#define LEFT_OUT 16
+
 /* So many answers tell: the time of fewer is that of waking up. */
 #define ENOUGH 8
 
@@ -30,10 +34,19 @@ int64_t dqc_pace_pause(struct dqc_pace *pace, size_t due, int64_t now)
   if (due > LONGEST) due = LONGEST;
   int64_t half = (int64_t)due * pace->each / 2;
   if (half <= SLACK) return 0;
+  if (pace->left_out) {
+    pace->left_out--;
+    return 0;
+  }
   /* The half counts until it is measured again: of a pause behind which nothing
    * is due any more nobody hears that it was too long. */
   pace->each /= 2;
   return between(0, half - SLACK, LONGEST);
+}
+
+void dqc_pace_paused(struct dqc_pace *pace, int64_t pause, int64_t took)
+{
+  if (took > pause + LATE) pace->left_out = LEFT_OUT;
 }
 
 void dqc_pace_restart(struct dqc_pace *pace)

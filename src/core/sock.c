@@ -272,9 +272,12 @@ void dqc_sock_gather(struct dqc_sock *sock, int timeout)
     dqc_pace_restart(&sock->pace);
     return;
   }
-  int64_t pause = dqc_pace_pause(&sock->pace, sock->due, nanoseconds());
+  int64_t begin = nanoseconds();
+  int64_t pause = dqc_pace_pause(&sock->pace, sock->due, begin);
+  if (pause == 0 || timeout < 2) return;
   struct timespec ts = {0, (long)pause};
-  if (pause && timeout > 1) nanosleep(&ts, NULL);
+  nanosleep(&ts, NULL);
+  dqc_pace_paused(&sock->pace, pause, nanoseconds() - begin);
 #else
   (void)sock;
   (void)timeout;
