@@ -110,7 +110,7 @@ rule() {
 sources=(src/**/*.[ch])
 core=(src/core/*.[ch])
 include='^\s*#\s*include\s*[<"]'
-socket_headers='(sys/socket|sys/un|netinet/|netdb|arpa/|poll|sys/poll)'
+socket_headers='(sys/socket|sys/un|netinet/|netdb|arpa/)'
 allocators='(malloc|calloc|realloc|reallocarray|free|strdup|strndup)'
 output='(v?f?printf|f?puts|putchar|perror|abort|_?exit|assert)'
 
@@ -119,6 +119,8 @@ rule 'src/core knows no Lua' \
 rule 'sockets are known to src/core/sock.c alone' \
   uses "$include$socket_headers" \
   $(except src/core/sock.c "${sources[@]}")
+rule 'poll(2) is known to src/core/poll.c alone' \
+  uses "$include(poll|sys/poll)\.h" $(except src/core/poll.c "${sources[@]}")
 rule 'nothing in src/core uses the socket' \
   uses "$include(.*/)?sock\.h" $(except src/core/sock.c "${core[@]}")
 rule 'the socket knows no session' \

@@ -7,7 +7,6 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -16,6 +15,7 @@
 #include <unistd.h>
 
 #include "core/fork.h"
+#include "core/poll.h"
 #include "core/status.h"
 
 /* What a system lacks is done without. */
@@ -332,82 +332,12 @@ int dqc_sock_send(struct dqc_sock *sock, struct dqc_bytes bytes, size_t *n)
 
 /* ---- waiting ---- */
 
-static short events_of(int wanted)
-{
-  short events = 0;
-  if (wanted & DQC_WANT_READ) events |= POLLIN;
-  if (wanted & DQC_WANT_WRITE) events |= POLLOUT;
-  return events;
-}
-
-/* An error or a hang-up shows in the call that was waited for. */
-static int ready_of(short events)
-{
-  int ready = 0;
-  if (events & (POLLIN | POLLERR | POLLHUP)) ready |= DQC_WANT_READ;
-  if (events & (POLLOUT | POLLERR | POLLHUP)) ready |= DQC_WANT_WRITE;
-  return ready;
-}
-
-static int poll_all(struct pollfd *fds, size_t n, int timeout)
-{
-  int found = poll(fds, (nfds_t)n, timeout);
-  if (found == 0 || (found < 0 && errno == EINTR)) return DQC_ETIMEOUT;
-  return found < 0 ? DQC_EOS : DQC_DONE;
-}
-
 int dqc_sock_wait(struct dqc_sock *sock, int wanted, int timeout, int *ready)
 {
-  struct pollfd fd = {sock->fd, events_of(wanted), 0};
-  *ready = 0;
-  int rc = poll_all(&fd, 1, timeout);
-  if (!rc) *ready = ready_of(fd.revents) & wanted;
+  struct dqc_poll one = {sock->fd, wanted, 0};
+  int rc = dqc_poll_wait(&one, 1, timeout);
+  *ready = one.ready;
   return rc;
-}
-
-int dqc_sock_poll(struct dqc_poll *list, size_t n, int timeout)
-{
-  struct pollfd fds[DQC_POLL_MAX];
-  if (n > DQC_POLL_MAX) n = DQC_POLL_MAX;
-  for (size_t i = 0; i < n; i++) {
-    fds[i].fd = list[i].sock->fd;
-    fds[i].events = events_of(list[i].wanted);
-    fds[i].revents = 0;
-    list[i].ready = fds[i].fd < 0 ? list[i].wanted : 0;
-    if (fds[i].fd < 0) timeout = 0;
-  }
-  int rc = poll_all(fds, n, timeout);
-  for (size_t i = 0; i < n; i++) {
-    list[i].ready |= ready_of(fds[i].revents) & list[i].wanted;
-  }
-  return rc;
-}
-
-size_t dqc_fds_size(size_t n)
-{
-  return n * sizeof(struct pollfd);
-}
-
-int dqc_fds_events(int wanted)
-{
-  return events_of(wanted);
-}
-
-void dqc_fds_put(struct pollfd *fds, size_t i, int fd, int events)
-{
-  fds[i].fd = fd;
-  fds[i].events = (short)events;
-  fds[i].revents = 0;
-}
-
-int dqc_fds_poll(struct pollfd *fds, size_t n, int timeout)
-{
-  return poll_all(fds, n, timeout);
-}
-
-int dqc_fds_is_ready(const struct pollfd *fds, size_t i)
-{
-  return fds[i].revents != 0;
 }
 
 int dqc_sock_alive(struct dqc_sock *sock)

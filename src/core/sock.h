@@ -1,7 +1,6 @@
 /* A stream socket: connect step, send, receive, wait. The only file that
- * knows sockets. Nothing here waits but dqc_sock_wait, dqc_sock_poll,
- * dqc_fds_poll, dqc_sock_recv_wait, dqc_sock_gather, dqc_sock_lookup and
- * dqc_sock_connect with patience. */
+ * knows sockets. Nothing here waits but dqc_sock_wait, dqc_sock_recv_wait,
+ * dqc_sock_gather, dqc_sock_lookup and dqc_sock_connect with patience. */
 #ifndef DQC_SOCK_H
 #define DQC_SOCK_H
 
@@ -72,31 +71,6 @@ int dqc_sock_send(struct dqc_sock *sock, struct dqc_bytes bytes, size_t *n);
 /* Waits for what is wanted, a set of bits: DQC_WANT_READ, DQC_WANT_WRITE.
  * DQC_DONE with *ready, DQC_ETIMEOUT (also early, after a signal), DQC_EOS. */
 int dqc_sock_wait(struct dqc_sock *sock, int wanted, int timeout, int *ready);
-
-/* One of several sockets to wait for. */
-struct dqc_poll {
-  const struct dqc_sock *sock; /* one that is closed is ready for anything */
-  int wanted;
-  int ready;
-};
-
-#define DQC_POLL_MAX 64
-
-/* As dqc_sock_wait, for up to DQC_POLL_MAX sockets; sets `ready` of each. */
-int dqc_sock_poll(struct dqc_poll *list, size_t n, int timeout);
-
-/* Descriptors for one poll(2), in memory of the caller's: dqc_fds_size(n)
- * bytes, each put there before dqc_fds_poll. `events` are bits of poll(2), as
- * dqc_fds_events makes them of what is wanted. */
-struct pollfd;
-size_t dqc_fds_size(size_t n);
-int dqc_fds_events(int wanted);
-void dqc_fds_put(struct pollfd *fds, size_t i, int fd, int events);
-
-/* Waits until one of them is ready, or of no use. DQC_DONE, DQC_ETIMEOUT (also
- * early, after a signal), DQC_EOS. */
-int dqc_fds_poll(struct pollfd *fds, size_t n, int timeout);
-int dqc_fds_is_ready(const struct pollfd *fds, size_t i);
 
 /* Is the peer still there, with nothing to say? Without a round trip. */
 int dqc_sock_alive(struct dqc_sock *sock);

@@ -5,6 +5,7 @@
 #include "lua/file.h"
 #include "lua/list.h"
 #include "lua/params.h"
+#include "lua/poll.h"
 #include "lua/scan.h"
 #include "lua/session.h"
 #include "lua/sock.h"
@@ -77,6 +78,7 @@ int luaopen_dqlite_core(lua_State *L)
   dql_register_wire(L);
   dql_register_session(L);
   dql_register_sock(L);
+  dql_register_poll(L);
   dql_register_file(L);
   return 1;
 }

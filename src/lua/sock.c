@@ -25,6 +25,12 @@ static struct dqc_sock *check(lua_State *L)
   return dql_checkself(L, CLASS);
 }
 
+int dql_sock_fd(lua_State *L, int index)
+{
+  const struct dqc_sock *sock = dql_checkclass(L, index, CLASS);
+  return sock->fd;
+}
+
 static struct dqc_sock *check_open(lua_State *L)
 {
   struct dqc_sock *sock = check(L);
@@ -38,8 +44,7 @@ static int push_bool(lua_State *L, int value)
   return 1;
 }
 
-/* nil, kind, reason of a call that did not succeed */
-static int push_error(lua_State *L, int rc)
+int dql_push_error(lua_State *L, int rc)
 {
   int cause = errno;
   struct dqc_cause room;
@@ -68,7 +73,7 @@ static int to_milliseconds(lua_Number seconds)
   return ms < WAIT_MAX ? (int)ms + 1 : (int)WAIT_MAX;
 }
 
-static int milliseconds(lua_State *L, int index)
+int dql_milliseconds(lua_State *L, int index)
 {
   return to_milliseconds(luaL_checknumber(L, index));
 }
@@ -97,9 +102,9 @@ static int sock_connect(lua_State *L)
   struct dqc_sock *sock = check(L);
   const char *wrong = dqc_addr_parse(dql_check_bytes(L, 2), &addr);
   if (wrong) return luaL_argerror(L, 2, wrong);
-  int patience = lua_isnoneornil(L, 3) ? 0 : milliseconds(L, 3);
+  int patience = lua_isnoneornil(L, 3) ? 0 : dql_milliseconds(L, 3);
   int rc = dqc_sock_connect(sock, &addr, patience);
-  return rc < 0 ? push_error(L, rc) : push_bool(L, rc == DQC_DONE);
+  return rc < 0 ? dql_push_error(L, rc) : push_bool(L, rc == DQC_DONE);
 }
 
 /* block() -> true | nil, kind, reason: after a connect without seconds, a socket
@@ -107,14 +112,14 @@ static int sock_connect(lua_State *L)
 static int sock_block(lua_State *L)
 {
   int rc = dqc_sock_block(check_open(L));
-  return rc ? push_error(L, rc) : push_bool(L, 1);
+  return rc ? dql_push_error(L, rc) : push_bool(L, 1);
 }
 
 /* connected() -> true | nil, kind, reason */
 static int sock_connected(lua_State *L)
 {
   int rc = dqc_sock_connected(check_open(L));
-  return rc ? push_error(L, rc) : push_bool(L, 1);
+  return rc ? dql_push_error(L, rc) : push_bool(L, 1);
 }
 
 /* Some bytes for the session: DQC_DONE, DQC_WANT_READ or an error. */
@@ -137,13 +142,13 @@ static int receive(lua_State *L, int wait)
 {
   struct dqc_sock *sock = check_open(L);
   struct dqc_session *session = dql_check_session(L, 2);
-  int timeout = wait ? milliseconds(L, 3) : 0;
+  int timeout = wait ? dql_milliseconds(L, 3) : 0;
   if (dqc_sock_inherited(sock)) return push_inherited(L);
   if (session->status) {
     return dql_push_failure(L, session->status, session->reason);
   }
   int rc = receive_some(sock, session, wait, timeout);
-  return rc < 0 ? push_error(L, rc) : push_bool(L, rc == DQC_DONE);
+  return rc < 0 ? dql_push_error(L, rc) : push_bool(L, rc == DQC_DONE);
 }
 
 /* The clock of every deadline. */
@@ -188,7 +193,7 @@ static int sock_send(lua_State *L)
   struct dqc_session *session = dql_check_session(L, 2);
   if (dqc_sock_inherited(sock)) return push_inherited(L);
   int rc = send_all(sock, session);
-  return rc < 0 ? push_error(L, rc) : push_bool(L, rc == DQC_DONE);
+  return rc < 0 ? dql_push_error(L, rc) : push_bool(L, rc == DQC_DONE);
 }
 
 /* ask(session, deadline of now()) -> what session:next() answers to the request that is
@@ -204,7 +209,7 @@ static int sock_ask(lua_State *L)
   int rc = send_all(sock, &s->core);
   int timeout = to_milliseconds(deadline - clock_now());
   if (rc == DQC_DONE) rc = receive_some(sock, &s->core, 1, timeout);
-  if (rc < 0) return push_error(L, rc);
+  if (rc < 0) return dql_push_error(L, rc);
   return rc == DQC_DONE ? dql_push_reply(L, s) : 0;
 }
 
@@ -217,11 +222,11 @@ static int sock_reply(lua_State *L)
   if (dqc_sock_inherited(sock)) return push_inherited(L);
   if (s->core.status) return dql_push_ended(L, s);
   int rc = receive_some(sock, &s->core, 0, 0);
-  if (rc < 0) return push_error(L, rc);
+  if (rc < 0) return dql_push_error(L, rc);
   return rc == DQC_DONE ? dql_push_reply(L, s) : push_bool(L, 0);
 }
 
-static int wanted_by(const char *letters)
+int dql_wanted_by(const char *letters)
 {
   int wanted = 0;
   if (strchr(letters, 'r')) wanted |= DQC_WANT_READ;
@@ -235,89 +240,12 @@ static int wanted_by(const char *letters)
 static int sock_wait(lua_State *L)
 {
   struct dqc_sock *sock = check_open(L);
-  int wanted = wanted_by(luaL_checkstring(L, 2)), ready;
-  int rc = dqc_sock_wait(sock, wanted, milliseconds(L, 3), &ready);
-  if (rc && rc != DQC_ETIMEOUT) return push_error(L, rc);
+  int wanted = dql_wanted_by(luaL_checkstring(L, 2)), ready;
+  int rc = dqc_sock_wait(sock, wanted, dql_milliseconds(L, 3), &ready);
+  if (rc && rc != DQC_ETIMEOUT) return dql_push_error(L, rc);
   lua_pushboolean(L, ready & DQC_WANT_READ);
   lua_pushboolean(L, ready & DQC_WANT_WRITE);
   return 2;
-}
-
-/* One wait of poll's list: { sock =, wanted = }. Both stay where they are as
- * long as the list holds them. */
-static void read_wait(lua_State *L, int list, int i, struct dqc_poll *wait)
-{
-  lua_rawgeti(L, list, i);
-  lua_getfield(L, -1, "sock");
-  wait->sock = dql_checkclass(L, -1, CLASS);
-  lua_getfield(L, -2, "wanted");
-  wait->wanted = wanted_by(luaL_checkstring(L, -1));
-  lua_pop(L, 3);
-}
-
-static void set_ready(lua_State *L, int list, const struct dqc_poll *waits,
-                      int n)
-{
-  for (int i = 0; i < n; i++) {
-    if (!waits[i].ready) continue;
-    lua_rawgeti(L, list, i + 1);
-    lua_pushboolean(L, 1);
-    lua_setfield(L, -2, "ready");
-    lua_pop(L, 1);
-  }
-}
-
-/* poll(list, n, seconds) -> true | nil, kind, reason: waits for the first n of
- * a list of waits, POLL_MAX of them at most, until the time is over or one of
- * them is ready; sets their `ready` */
-static int poll_list(lua_State *L)
-{
-  struct dqc_poll waits[DQC_POLL_MAX];
-  luaL_checktype(L, 1, LUA_TTABLE);
-  int n = (int)luaL_checkinteger(L, 2), timeout = milliseconds(L, 3);
-  luaL_argcheck(L, n >= 0 && n <= DQC_POLL_MAX, 2, "too many waits");
-  for (int i = 0; i < n; i++) read_wait(L, 1, i + 1, &waits[i]);
-  int rc = dqc_sock_poll(waits, (size_t)n, timeout);
-  if (rc && rc != DQC_ETIMEOUT) return push_error(L, rc);
-  set_ready(L, 1, waits, n);
-  return push_bool(L, 1);
-}
-
-/* The number at a place of a list */
-static int number_at(lua_State *L, int list, int i)
-{
-  lua_rawgeti(L, list, i);
-  int number = (int)lua_tointeger(L, -1);
-  lua_pop(L, 1);
-  return number;
-}
-
-/* poll_fds(fds, events, n, seconds, ready) -> how many of the first n of a list
- * of descriptors are ready, or of no use, for the bits of poll(2) beside them:
- * these are put into the list `ready` | nil, kind, reason. Waits until there
- * is one, or the time is over. */
-static int poll_fds(lua_State *L)
-{
-  int n = (int)luaL_checkinteger(L, 3), timeout = milliseconds(L, 4),
-      found = 0;
-  luaL_checktype(L, 1, LUA_TTABLE);
-  luaL_checktype(L, 2, LUA_TTABLE);
-  luaL_checktype(L, 5, LUA_TTABLE);
-  luaL_argcheck(L, n >= 0, 3, "a negative count");
-  struct pollfd *fds = dql_newuserdata(L, dqc_fds_size((size_t)n), 0);
-  for (int i = 0; i < n; i++) {
-    dqc_fds_put(fds, (size_t)i, number_at(L, 1, i + 1),
-                number_at(L, 2, i + 1));
-  }
-  int rc = dqc_fds_poll(fds, (size_t)n, timeout);
-  if (rc && rc != DQC_ETIMEOUT) return push_error(L, rc);
-  for (int i = 0; i < n; i++) {
-    if (!dqc_fds_is_ready(fds, (size_t)i)) continue;
-    lua_rawgeti(L, 1, i + 1);
-    lua_rawseti(L, 5, ++found);
-  }
-  lua_pushinteger(L, found);
-  return 1;
 }
 
 static int sock_alive(lua_State *L)
@@ -420,7 +348,7 @@ static int now(lua_State *L)
 /* sleep(seconds): may end early after a signal */
 static int sleep_for(lua_State *L)
 {
-  int ms = milliseconds(L, 1);
+  int ms = dql_milliseconds(L, 1);
   struct timespec ts = {ms / 1000, ms % 1000 * 1000000L};
   nanosleep(&ts, NULL);
   return 0;
@@ -447,8 +375,6 @@ void dql_register_sock(lua_State *L)
                                        {"parse_address", parse_address},
                                        {"lookup", lookup},
                                        {"unused_port", unused_port},
-                                       {"poll", poll_list},
-                                       {"poll_fds", poll_fds},
                                        {"now", now},
                                        {"sleep", sleep_for},
                                        {NULL, NULL}};
@@ -457,10 +383,4 @@ void dql_register_sock(lua_State *L)
   lua_setfield(L, -3, "socket_methods");
   lua_pop(L, 1);
   dql_setfuncs(L, functions);
-  lua_pushinteger(L, DQC_POLL_MAX);
-  lua_setfield(L, -2, "POLL_MAX");
-  lua_pushinteger(L, dqc_fds_events(DQC_WANT_READ));
-  lua_setfield(L, -2, "POLL_READ");
-  lua_pushinteger(L, dqc_fds_events(DQC_WANT_WRITE));
-  lua_setfield(L, -2, "POLL_WRITE");
 }
