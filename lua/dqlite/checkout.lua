@@ -209,22 +209,17 @@ end
 
 -- ---- coming back ----
 
--- Is somebody else in the middle of a call on it?
-local function is_taken(link)
-  return link.owner and true or link.broken
-end
-
--- Is nothing to be done before the next one gets it?
+-- Is nobody in the middle of a call on it, and nothing to be done before the next one gets it?
 local function is_ready(conn)
   local link = conn.link
-  return link.stream and not is_taken(link) and conn:is_clean()
+  return link.stream and not (link.owner or link.broken) and conn:is_clean()
 end
 
 -- Does what is to be done. Answers whether it can be used again.
 local function clean(pool, conn)
   local link = conn.link
   if not link.stream then return false end
-  if is_taken(link) then
+  if link.owner or link.broken then
     link:fail("closed", "it was given back to the pool in the middle of a call")
     return false
   end

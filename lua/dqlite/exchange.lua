@@ -282,7 +282,7 @@ function exchange.take(conn, known, shape, now, queued)
   local deadline, limit, observer = now + settings.timeout, conn.limit, conn.observer
   if limit and limit < deadline then deadline = limit end
   conn.begun, conn.deadline, conn.sql = now, deadline, known.text
-  if observer then observer:started(conn) end
+  if observer and observer.hook then observer:started(conn) end
   conn.write = known.writes and not state.surely_open
   link.yields_rows, link.holds_lock, link.queued = shape.read ~= nil, state.maybe_open, queued
   return result.take(conn, settings, known, shape, link:ask(deadline, conn))

@@ -76,6 +76,7 @@ end
 
 -- Does a controller run this coroutine, or one that has begun it? And is it the first?
 local function is_in_controller()
+  if not package.loaded.cqueues then return false end
   local cq, is_own = controller.current()
   if not cq or controller.is_inherited(cq) then return false end
   return true, is_own

@@ -65,7 +65,7 @@ function Lane:send(read)
   end
   self.sent = self.sent + 1
   self.due[self.sent] = read
-  conn.observer:started(conn)
+  if conn.observer.hook then conn.observer:started(conn) end
   return pending
 end
 

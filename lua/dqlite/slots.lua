@@ -71,9 +71,9 @@ end
 
 -- ---- states ----
 
+-- Any but "used": see use.
 local function set_state(self, slot, state)
   if slot.state == "used" then self.used_count = self.used_count - 1 end
-  if state == "used" then self.used_count = self.used_count + 1 end
   slot.state = state
 end
 
@@ -213,9 +213,9 @@ end
 
 -- ---- giving one back ----
 
---- The slot's connection is in use.
+--- The connection of a slot that was reserved is in use.
 function Slots:use(slot)
-  set_state(self, slot, "used")
+  slot.state, self.used_count = "used", self.used_count + 1
 end
 
 --- Its connection is on the way back.

@@ -58,7 +58,8 @@ end
 function source.bind(pool)
   process.check(pool.process, "the pool", "make one in this process, after the fork")
   if pool.loop then
-    pool.cluster:check(pool.settings)
+    -- what a name stands for is the same as before, in this process
+    pool.cluster:check(pool.settings, pool.settings.loop and pool.loop)
     if pool.slots.has_left then dropping.reclaim(pool) end
     return
   end
