@@ -15,11 +15,12 @@ local server, source, before
 local function start()
   source = simulated.server()
   server = luv_server.start(source)
+  handles.settle()
   before = handles.descriptors()
 end
 
 local function stop()
-  handles.verify()
+  handles.verify(function() return server.peers == 0 end)
   assert.equal(before, handles.descriptors())
   server:stop()
 end
