@@ -10,11 +10,11 @@ local FEW = 64 -- waits that are not worth a look
 
 -- Who has waited longest; coroutines that are dead have left.
 local function first_of(self)
-  while self.first <= self.last do
-    local wait = self.queue[self.first]
-    if self.waits.is_parked(wait) then return wait end
-    self.queue[self.first], self.first = nil, self.first + 1
-  end
+  local first = self.first
+  local wait = self.queue[first]
+  if not wait or self.waits.is_parked(wait) then return wait end
+  self.queue[first], self.first = nil, first + 1
+  return first_of(self)
 end
 
 -- They are many who were closed and have had nobody to tell it.

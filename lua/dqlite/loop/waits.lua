@@ -42,7 +42,6 @@ local timer, armed = nil, math.huge -- for when the timer is set
 local turn, turning = nil, false -- the idle handle; is it started?
 local inside = nil -- the handle of these whose callback runs
 local reacting = false -- does the callback of a poll run, which will look at the queue?
-local called = 0 -- the place in the queue of what is called
 local arrivals = 0 -- how often a coroutine has gone on
 local reasons = 0 -- for the timer to keep the loop alive: waits with a deadline
 local behind, is_run = 0, false -- background work; does `run` wait for it?
@@ -204,7 +203,7 @@ function waits.park(wait, deadline)
   if deadline then
     local key = wait.key
     if wait.counted and key and key <= deadline then
-      wait.deadline = deadline -- it begins anew, see `wake`, and is looked at in time
+      wait.deadline = deadline -- it begins anew as it was counted, and is looked at in time
     else
       keep_until(wait, deadline)
     end
@@ -301,23 +300,15 @@ function waits.background(fn)
   end)
 end
 
-local function run_from(first, functions, args, n)
-  for i = first, n do
-    local fn, arg = functions[i], args[i]
-    called, functions[i], args[i] = i, nil, nil
-    fn(arg)
-  end
-end
-
--- What an error leaves over comes next.
 local function run_queue()
   local functions, args, n = queue, given, queued
   queue, given, spare_queue, spare_given, queued = spare_queue, spare_given, queue, given, 0
-  called = 0
-  repeat
-    local ok, err = pcall(run_from, called + 1, functions, args, n)
+  for i = 1, n do
+    local fn, arg = functions[i], args[i]
+    functions[i], args[i] = nil, nil
+    local ok, err = pcall(fn, arg)
     if not ok then parking.report_error(err) end
-  until ok
+  end
 end
 
 --- Lets a coroutine go on, in the callback of a poll, and then who it has woken: that one
