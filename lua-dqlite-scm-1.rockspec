@@ -116,6 +116,7 @@ build = {
     ["dqlite.search_node"] = "lua/dqlite/search_node.lua",
     ["dqlite.search_outcome"] = "lua/dqlite/search_outcome.lua",
     ["dqlite.session"] = "lua/dqlite/session.lua",
+    ["dqlite.sharing"] = "lua/dqlite/sharing.lua",
     ["dqlite.slots"] = "lua/dqlite/slots.lua",
     ["dqlite.source_nginx"] = "lua/dqlite/source_nginx.lua",
     ["dqlite.source_slots"] = "lua/dqlite/source_slots.lua",

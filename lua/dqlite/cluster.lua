@@ -21,6 +21,7 @@ local options = require "dqlite.options"
 local process = require "dqlite.process"
 local reach = require "dqlite.reach"
 local read_store = require "dqlite.store_reading"
+local sharing = require "dqlite.sharing"
 local stores = require "dqlite.store"
 local watches = require "dqlite.watch"
 local wheres = require "dqlite.where"
@@ -307,39 +308,6 @@ end
 
 -- ---- dqlite.connect ----
 
-local shared = setmetatable({}, { __mode = "k" }) -- loop -> key -> cluster
-
--- Connections to the same addresses know of each other, as long as one of them lives;
--- those of nginx hardly outlive a request.
-local function known_clusters(loop)
-  shared[loop] = shared[loop] or setmetatable({}, { __mode = not loop.detach and "v" or nil })
-  return shared[loop]
-end
-
--- What tells it from others. One address alone, which has no line break, is as it is.
-local function key_of(where, settings)
-  if type(where) == "string" and not settings.tls and not settings.shared_dict then return where end
-  local key = wheres.key(where)
-  if not key then return nil end
-  if settings.shared_dict then key = ("%s\nin %s"):format(key, settings.shared_dict) end
-  return settings.tls and key .. "\n" .. tls.identity(settings) or key
-end
-
--- Also answers its loop.
-local function shared_cluster(where, settings)
-  local loop = loops.select(settings.loop)
-  local is_own = settings.dial or settings.translate or settings.redirect or settings.on_event
-  local key = not is_own and key_of(where, settings)
-  if not key then return new(where, settings), loop end
-  local known = known_clusters(loop)
-  local cluster = known[key]
-  if not cluster or process.is_inherited(cluster.process) then
-    cluster = new(where, settings)
-    known[key] = cluster
-  end
-  return cluster, loop
-end
-
 local function connect_direct(address, settings)
   if type(address) ~= "string" then
     errors.misuse("the option 'direct' needs the address of one node")
@@ -357,7 +325,7 @@ function clusters.connect(where, opts)
   if settings.direct then return connect_direct(where, settings) end
   local wrong = wheres.problem(where)
   if wrong then return nil, wrong end
-  local cluster, loop = shared_cluster(where, settings)
+  local cluster, loop = sharing.find(where, settings, new)
   return connect(cluster, settings, loop)
 end
 
@@ -369,7 +337,7 @@ function clusters.create_pool(where, opts)
   local settings = for_workers(options.cluster(for_connections))
   local wrong = wheres.problem(where)
   if wrong then return nil, wrong end
-  return pools.new((shared_cluster(where, settings)), settings, own)
+  return pools.new((sharing.find(where, settings, new)), settings, own)
 end
 
 -- ---- administration ----

@@ -180,6 +180,15 @@ local function tidy(conn)
   return done, err
 end
 
+-- Gives the stream to nginx for who comes next; the link has ended then, unless it is dialled
+-- again. Answers true; or nil, why not, and whether that is a mistake of the program.
+local function hand_over(link, idle, size)
+  local stream = link.stream
+  link.stream, link.owner, link.watch = false, false, false
+  link.members, link.queued = nil, false
+  return stream:keep(idle, size)
+end
+
 --- Gives a connection's socket back to nginx. Where anything is left on it, it is closed.
 -- @tparam table conn whose use is over
 -- @tparam[opt] number idle seconds that it is kept without use; 0: for ever
@@ -194,7 +203,7 @@ function keepalive.give(conn, idle, size)
   if wrong then return not_kept(conn, wrong) end
   ready, err = tidy(conn)
   if not ready then return nil, err end
-  local kept, reason, is_misuse = link:keep(idle, size)
+  local kept, reason, is_misuse = hand_over(link, idle, size)
   if is_misuse then errors.misuse(reason) end
   if not kept then return not_kept(conn, reason) end
   return true

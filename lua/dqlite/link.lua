@@ -312,20 +312,6 @@ function Link:settle(deadline)
   return true
 end
 
---- Gives the stream to nginx for who comes next; the link has ended then, unless it is
--- dialled again.
--- @tparam[opt] number idle seconds
--- @tparam[opt] number size
--- @treturn true|nil
--- @treturn string|nil why not
--- @treturn boolean|nil is that a mistake of the program?
-function Link:keep(idle, size)
-  local stream = self.stream
-  self.stream, self.owner, self.watch = false, false, false
-  self.members, self.queued = nil, false
-  return stream:keep(idle, size)
-end
-
 Link.drain, Link.quit, Link.quit_holding = leftovers.drain, leftovers.quit, leftovers.quit_holding
 
 --- Closes the stream. Again does nothing.
