@@ -409,13 +409,13 @@ function Link:begin(now, patience)
   return self:look(now)
 end
 
---- Begins a call where there is nothing to look at first.
+--- Begins a call where nothing is wrong.
 -- @treturn number|nil the loop's now(); nil: nothing was done, see `begin`
 function Link:begin_at_once()
-  local loop = self.loop
+  local loop, stream = self.loop, self.stream
   local now, refusal = loop.now(), loop.refusal
-  local ready = not (self.owner or self.broken) and self.stream and now - self.begun <= IDLE
-  if not ready or refusal and refusal() then return nil end
+  if not stream or self.owner or self.broken or refusal and refusal() then return nil end
+  if now - self.begun > IDLE and not stream:alive() then return nil end
   self.begun, self.owner = now, running() or "main"
   return now
 end
