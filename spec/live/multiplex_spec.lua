@@ -88,6 +88,19 @@ live.each("a pool with multiplex", function(server)
     assert.equal(1, pool:stats().connects)
   end)
 
+  it("raises what init has raised, and none of it later", function()
+    local problem = "no"
+    local function init() if problem then error(problem, 0) end end
+    pool = assert(dqlite.create_pool(server.address,
+      { database = server.database, multiplex = true, min_size = 0, init = init }))
+    for _ = 1, 2 do
+      assert.same({ false, "no" }, { pcall(pool.fetchval, pool, "SELECT 1") })
+    end
+    problem = nil
+    for i = 1, 3 do assert.equal(i, pool:fetchval("SELECT ?", i)) end
+    assert.equal(0, pool:stats().in_use)
+  end)
+
   it("leaves writes, and what needs more than one request, as they are", function()
     open()
     assert.equal(1, pool:execute("UPDATE t SET name = ? WHERE id = 1", "eins").rows_affected)
