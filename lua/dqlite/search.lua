@@ -147,8 +147,9 @@ local function is_refused(self)
   return true
 end
 
--- Asks whom a node names. What is no address is the node's own fault.
-local function follow(self, node, hint)
+-- Asks whom a node names, though it may have failed otherwise. What is no address is the
+-- node's own fault.
+local function follow(self, node, hint, failed)
   local valid, reason = member.address(hint)
   if not valid then
     node.says = "it names no leader that could be dialled: " .. reason
@@ -157,7 +158,7 @@ local function follow(self, node, hint)
   local named = self:add(hint)
   if not named then return end
   if named.refused and named.refused.kind == "policy" then self.refusal = named.refused end
-  named:hint()
+  named:hint(named == node and not failed)
 end
 
 -- ---- probes ----
@@ -218,7 +219,7 @@ local function note(self, node, err, hint)
   node:note(now, err, hint)
   self.next_start = now
   self.cluster:forget(node.name)
-  if hint and hint ~= "" then follow(self, node, hint) end
+  if hint and hint ~= "" then follow(self, node, hint, err ~= nil) end
   if err and is_final(self, node, err) then
     refuse(self, node, err)
   elseif is_refused(self) then

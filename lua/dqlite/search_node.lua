@@ -107,10 +107,11 @@ function Node:note(now, err, hint)
 end
 
 --- Another node, or its own last answer, names it as the leader.
-function Node:hint()
+-- @tparam boolean by_itself is it its own, with nothing wrong?
+function Node:hint(by_itself)
   if self.refused or self.busy or self.favoured then return end
   self.favoured, self.asks = true, false
-  local haste = self.answers and HASTE or FOLLOWED
+  local haste = by_itself and 0 or self.answers and HASTE or FOLLOWED
   self.due = math.min(self.due, (self.asked or 0) + haste)
 end
 
