@@ -48,6 +48,7 @@ local function new(where, settings)
     process = process.current(), -- that it belongs to
     store = store,
     lone = lone, -- the address, where it is one node's alone
+    asked = false, -- whether that leads: who waits for the answer (dqlite.reach)
     loop = nil, -- from the first use on
     watch = nil, -- likewise, where the loop can do that
     observer = events.of(settings) or events.none,

@@ -180,16 +180,20 @@ end
 -- @param stream
 -- @tparam string method "recv" or "send"
 -- @tparam number deadline of the loop's now()
+-- @tparam[opt] number patience when it is overdue
 -- @return as the method
-function Link:wait(stream, method, deadline)
+function Link:wait(stream, method, deadline, patience)
   local watch, session = self.watch, self.core
   if not watch then return stream[method](stream, session, deadline) end
-  local patience = self.loop.now() + watch.OVERDUE
+  local now = self.loop.now()
+  patience = patience or now + watch.OVERDUE
   if patience >= deadline then return stream[method](stream, session, deadline) end
-  local done, kind, reason = stream[method](stream, session, patience, deadline)
-  if done or kind ~= "timeout" then return done, kind, reason end
+  if now < patience then
+    local done, kind, reason = stream[method](stream, session, patience, deadline)
+    if done or kind ~= "timeout" then return done, kind, reason end
+  end
   watch:begin(self, deadline)
-  done, kind, reason = stream[method](stream, session, deadline)
+  local done, kind, reason = stream[method](stream, session, deadline)
   watch:finish(self)
   return done, kind, reason
 end
@@ -206,10 +210,11 @@ end
 --- The next reply, after what is pending was sent.
 -- @tparam number deadline of the loop's now()
 -- @tparam[opt] table about the request, for the error: sql, write
+-- @tparam[opt] number patience when it is overdue
 -- @treturn string|nil name of the reply, then held by `core`
 -- @treturn boolean|table whether the request is finished; or the error
 -- @treturn number|nil its size in bytes
-function Link:reply(deadline, about)
+function Link:reply(deadline, about, patience)
   local session, stream = self.core, self.stream
   if not stream then return nil, self:ended() end
   while true do
@@ -217,13 +222,9 @@ function Link:reply(deadline, about)
     if name then return name, last, detail end
     if last then return nil, self:fail(last, detail, about) end
     local method = detail > 0 and "send" or "recv"
-    local done, kind, why
-    if self.watch then
-      done, kind, why = self:wait(stream, method, deadline)
-    else -- the same, a call of Lua shorter
-      done, kind, why = stream[method](stream, session, deadline)
-    end
+    local done, kind, why = self:wait(stream, method, deadline, patience)
     if not done then return nil, broken_wait(self, kind, why, about) end
+    patience = nil
   end
 end
 
@@ -236,7 +237,7 @@ function Link:ask(deadline, about)
   local name, last, detail = stream:ask(self.core, patience)
   if name then return name, last, detail end
   if last and last ~= "timeout" then return nil, broken_wait(self, last, detail, about) end
-  return self:reply(deadline, about)
+  return self:reply(deadline, about, watch and patience)
 end
 
 --- Sends what is pending, all of it or until an answer comes in.

@@ -5,6 +5,7 @@
 -- @module dqlite.reach
 
 local askers = require "dqlite.asker"
+local coroutines = require "dqlite.loop.coroutines"
 local errors = require "dqlite.error"
 local guarded = require "dqlite.guarded"
 local later = require "dqlite.later"
@@ -88,10 +89,35 @@ local function again(cluster, leader, deadline)
   return true
 end
 
+-- ---- the only node ----
+
+-- Those who came meanwhile go on.
+local function end_asking(cluster)
+  local asked = cluster.asked
+  if not asked then return end
+  cluster.asked = false
+  for _ = 1, asked.waiting do asked.cond:signal() end
+end
+
+local function dial_asked(cluster, name, settings, deadline)
+  return dial(cluster, name, settings, true, deadline)
+end
+
+-- The first one for whom it is asked whether it leads: the others wait for that.
+local function dial_first(cluster, name, settings, deadline)
+  cluster.asked = { cond = loops.cond(cluster.loop), waiting = 0 }
+  local ok, link, err, leader =
+    coroutines.pcall(guarded, end_asking, dial_asked, cluster, name, settings, deadline)
+  end_asking(cluster)
+  if not ok then error(link, 0) end
+  return link, err, leader
+end
+
 -- Dials the only node: a search would do the same, in a coroutine. What that has answered
 -- it begins with, where there is a leader to be looked for.
 local function dial_only(cluster, name, settings, deadline)
-  local link, err, leader = dial(cluster, name, settings, true, deadline)
+  local way = cluster.leader_name == name and dial_asked or dial_first
+  local link, err, leader = way(cluster, name, settings, deadline)
   if link then
     cluster:found(name)
     return link
@@ -101,6 +127,19 @@ local function dial_only(cluster, name, settings, deadline)
   local hint = err.kind == "no_leader" and "" or leader
   current_search(cluster, settings, true):told(name, err, hint)
 end
+
+-- The node to dial without a search, if there is one, once nobody asks it whether it leads.
+local function only_node(cluster, deadline)
+  local asked = cluster.asked
+  if asked then
+    asked.waiting = asked.waiting + 1
+    local _, kind, reason = asked.cond:wait(deadline)
+    if kind == "misuse" then errors.misuse(reason) end
+  end
+  return cluster:only_node()
+end
+
+-- ---- others ----
 
 -- Dials whom the cluster takes for the leader, where a search brings no socket; it may
 -- name another one.
@@ -125,7 +164,7 @@ local function dial_known(cluster, settings, opens, deadline, limits)
       return dial_presumed(cluster, presumed, settings, opens, deadline, limits)
     end
   elseif opens then
-    local only = cluster:only_node()
+    local only = only_node(cluster, deadline)
     if only then return dial_only(cluster, only, settings, deadline) end
   end
 end

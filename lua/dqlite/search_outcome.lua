@@ -7,6 +7,7 @@ local errors = require "dqlite.error"
 local outcome = {}
 
 local NODES_SHOWN, REASON_SHOWN = 20, 200 -- nodes, bytes of what each said
+local SILENT = 0.25 -- seconds after which a node that is asked counts as one
 
 local SHARED = { "database", "max_message_size", "redirect", "translate", "dial" }
 
@@ -40,15 +41,13 @@ local function reasons(search, now)
       break
     end
     local says = node.says
-    if node.busy then
+    if node.busy and not (says and now - node.asked < SILENT) then
       says = ("no answer for %.1f s"):format(now - node.asked)
     end
     list[i] = shorten(errors.visible(node.name)) .. ": " .. shorten(says or "was not asked yet")
   end
   return table.concat(list, "; ")
 end
-
-local SILENT = 0.25 -- seconds after which a node that is asked counts as one
 
 -- Those whose votes count: where roles are known, the voters.
 local function count_voters(search, now)

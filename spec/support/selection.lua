@@ -32,8 +32,9 @@ end
 local WAITING = set_of_files("", [[unit/adapter unit/behaviours_leader unit/behaviours_opening
   unit/behaviours_sharing unit/busy_connection unit/cancel_abandoned unit/cancel_luv unit/cqueues
   unit/cqueues_controllers unit/host_connection unit/host_loop unit/luv unit/misuse unit/names
-  unit/pool_broken_off unit/pool_closed unit/pool_schedules unit/scheduled unit/search unit/task
-  unit/virtual_loop unit/waits regress/abandoned_wait regress/late_loop regress/queue_place]])
+  unit/pool_broken_off unit/pool_closed unit/pool_schedules unit/scheduled unit/search
+  unit/stream_ask unit/task unit/virtual_loop unit/waits regress/abandoned_wait regress/late_loop
+  regress/queue_place]])
 
 -- Files about servers and clusters, and others that take long, in which the Lua matters
 -- little: on each loop of ours in one Lua. EVERYWHERE=1 runs them in each Lua on each loop,
