@@ -4,7 +4,7 @@
 -- `field` is "ratio" where none is named.
 
 local LAYER = "a call is some 15,000 instructions on Lua 5.4, half of them its interpreter's (190"
-  .. " bytecodes of 35 each), and 10,000 in LuaJIT, for 3 to 4 us; less needs the whole call in"
+  .. " bytecodes of 35 each), and 9,000 in LuaJIT, for 3 to 4 us; less needs the whole call in"
   .. " C"
 local LUV = LAYER .. "; luv adds 7,000: epoll_wait, a callback, two coroutine switches"
 local SERVER = "the server's own 10 to 11 us of processor for each SELECT by its id, nearly all"
