@@ -146,7 +146,7 @@ live.each("busy_timeout", function(server)
   end
 
   it("is never longer than timeout", function()
-    local conn = server:connect { busy_timeout = 30, timeout = 0.3 }
+    local conn = server:connect { busy_timeout = 30, timeout = 0.6 }
     for _ = 1, 3 do
       fails_after(0.1, function() return conn:execute(INSERT) end)
       live.usable(conn)
